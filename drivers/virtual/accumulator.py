@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass
+from itertools import pairwise
 
 DAY_MS = 86_400_000
 
@@ -36,7 +37,7 @@ class Accumulator:
         rates = tuple(rate for _, rate in segments)
         if not starts or starts[0] != 0 or starts[-1] >= period_ms:
             raise ScheduleError("a schedule starts at 0 and its last segment starts inside the period")
-        if any(a >= b for a, b in zip(starts, starts[1:], strict=False)) or min(rates) < 0:
+        if any(a >= b for a, b in pairwise(starts)) or min(rates) < 0:
             raise ScheduleError("segment starts must rise and rates must not be negative")
         ends = (*starts[1:], period_ms)
         prefix = [0]

@@ -16,6 +16,7 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass
 from importlib.resources import files
+from itertools import pairwise
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -190,6 +191,6 @@ def _amount(
 ) -> int:
     cuts = sorted({start, end, *(t for t in (now_ms, *(p.at_ms for p in history)) if start < t < end)})
     total = 0
-    for a, b in zip(cuts, cuts[1:], strict=False):
+    for a, b in pairwise(cuts):
         total += (new_dose if a >= now_ms else dose_at(history, a, otherwise)) * (b - a)
     return total
