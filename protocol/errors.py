@@ -27,6 +27,4 @@ class VersionMismatch(ProtocolError):
     """Tablet and pump share no protocol version."""
 
     def __init__(self) -> None:
-        super().__init__(
-            "This pump speaks another version of the protocol. Update this tablet or use another one."
-        )
+        super().__init__("This pump speaks another version of the protocol. Update this tablet or use another one.")

@@ -126,9 +126,7 @@ class Order:
 
 def chain_next(chain: bytes, epoch: int, order_hash: bytes, tablet_tag: bytes) -> bytes:
     """The pump's chain after an order: it fixes the order of all orders before it."""
-    return hashlib.sha256(
-        b"pump-chain/v1\n" + chain + epoch.to_bytes(4, "big") + order_hash + tablet_tag
-    ).digest()
+    return hashlib.sha256(b"pump-chain/v1\n" + chain + epoch.to_bytes(4, "big") + order_hash + tablet_tag).digest()
 
 
 def tablet_tag(tablet_id: str) -> bytes:

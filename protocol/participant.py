@@ -337,9 +337,7 @@ def _commit_refusals(
     return rules.refusals(proposal.content, situation)
 
 
-def _put_in_force(
-    proposal: Proposal, memory: Memory, message: Commit, situation: Situation, rules: Rules
-) -> Step:
+def _put_in_force(proposal: Proposal, memory: Memory, message: Commit, situation: Situation, rules: Rules) -> Step:
     order = _order(proposal, memory, message, situation)
     keys = tuple(signer.public_key for signer in situation.signers)
     chain = chain_next(
