@@ -7,8 +7,9 @@ and only then commits. The pump swaps the proposal in with one atomic memory rec
 Whatever is lost on the way, a later QUERY gives one final answer, because a query that finds nothing forbids the
 transaction for ever before it answers.
 
-Like the pump's side it is ``step(state, event) -> (state, effects)``. Effects are carried out in their order by a shell; an effect
-that cannot be carried out ends the list. Nothing here reads a clock, draws a random number or touches a device.
+Like the pump's side it is ``step(state, event) -> (state, effects)``. Effects are carried out in
+their order by a shell; an effect that cannot be carried out ends the list. Nothing here reads a clock, draws a random
+number or touches a device.
 
 Coordinator (tablet)::
 
