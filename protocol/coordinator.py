@@ -183,7 +183,7 @@ def _begin(tx: Transaction, _: Event) -> Step:
 def _reply(tx: Transaction, event: Event) -> Step:
     assert isinstance(event, Replied)
     rule = _REPLIES.get((tx.state, type(event.message)))
-    if rule is None:
+    if rule is None or getattr(event.message, "txid", tx.txid) != tx.txid:
         raise OutOfTurn(tx.state, event.message)
     return rule(tx, event)
 
