@@ -137,13 +137,17 @@ def update(book: AlarmBook, holding: Iterable[str], at_ms: int) -> tuple[AlarmBo
     return AlarmBook(tuple(active)), tuple(notices)
 
 
-def silence(book: AlarmBook, seconds: int, at_ms: int) -> tuple[AlarmBook, tuple[Notice, ...]]:
-    """Pause the sound of all active alarms. Raises SilenceError outside 1..silence_max_s."""
+def silence(
+    book: AlarmBook, seconds: int, at_ms: int, codes: Iterable[str] | None = None
+) -> tuple[AlarmBook, tuple[Notice, ...]]:
+    """Pause the sound of the active alarms in `codes` (None: of all). Raises SilenceError outside
+    1..silence_max_s."""
     if not 1 <= seconds <= TABLE.silence_max_s:
         raise SilenceError(f"a pause lasts 1 to {TABLE.silence_max_s} s; {seconds} s is refused")
     until = at_ms + seconds * 1000
-    active = tuple(replace(a, silenced_until_ms=until) for a in book.active)
-    return AlarmBook(active), tuple(Notice(at_ms, "SILENCED", a.code) for a in active)
+    meant = [a.code for a in book.active] if codes is None else list(codes)
+    active = tuple(replace(a, silenced_until_ms=until) if a.code in meant else a for a in book.active)
+    return AlarmBook(active), tuple(Notice(at_ms, "SILENCED", a.code) for a in active if a.code in meant)
 
 
 def sounding(book: AlarmBook, at_ms: int) -> tuple[str, ...]:

@@ -126,11 +126,11 @@ def _dose(
         found.append(Refusal("DOSE_ABOVE_HARD", new, row.dose_high_ng_day))
     bases = (
         ("CHANGE_ABOVE_HARD", old, row.step_up_percent),
-        ("CHANGE_ABOVE_HARD", dose_at(history, now_ms - DAY_MS, old), row.change_24h_percent),
+        ("CHANGE_24H", dose_at(history, now_ms - DAY_MS, old), row.change_24h_percent),
         ("CHANGE_7D", dose_at(history, now_ms - WEEK_MS, old), row.change_7d_percent),
     )
     for code, base, percent in bases:
-        if new * 100 > base * (100 + percent) and code not in {r.code for r in found}:
+        if new * 100 > base * (100 + percent):
             found.append(Refusal(code, new, base * (100 + percent) // 100))
     for span, limit in ((DAY_MS, row.window_24h_ng), (HOUR_MS, row.window_1h_ng)):
         peak = window_peak(history, new, now_ms, span, old)

@@ -26,13 +26,32 @@ OVERHEAD = HEAD + 4
 BODY_MAX = SLOT_SIZE - OVERHEAD
 EPOCH_MAX = 0xFFFF_FFFF
 
-RING_START = 2 * SLOT_SIZE
-RING_STRIDE = 256
-RING_ENTRIES = 64
 RING_MARK = 0x52
 RING_HEAD = 7
-RING_BODY_MAX = RING_STRIDE - RING_HEAD - 4
-IMAGE_SIZE = RING_START + RING_STRIDE * RING_ENTRIES
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """Where a ring lies: `entries` places of `stride` bytes from `start` on."""
+
+    start: int
+    stride: int
+    entries: int
+
+    @property
+    def body_max(self) -> int:
+        """Longest body of one entry."""
+        return self.stride - RING_HEAD - 4
+
+    @property
+    def end(self) -> int:
+        """First byte after the ring."""
+        return self.start + self.stride * self.entries
+
+
+OUTCOMES = Ring(2 * SLOT_SIZE, 256, 32)
+TOMBSTONES = Ring(OUTCOMES.end, 32, 64)
+IMAGE_SIZE = TOMBSTONES.end
 
 
 class SlotError(ValueError):
@@ -134,29 +153,29 @@ class RingEntry:
     body: bytes
 
 
-def ring_entries(image: bytes) -> tuple[RingEntry, ...]:
+def ring_entries(image: bytes, ring: Ring) -> tuple[RingEntry, ...]:
     """All whole entries, oldest first; a torn one is not there."""
     found = []
-    for index in range(RING_ENTRIES):
-        raw = image[RING_START + index * RING_STRIDE : RING_START + (index + 1) * RING_STRIDE]
+    for start in range(ring.start, ring.end, ring.stride):
+        raw = image[start : start + ring.stride]
         length = int.from_bytes(raw[5:7], "big")
         end = RING_HEAD + length
-        if raw[0] != RING_MARK or length > RING_BODY_MAX:
+        if raw[0] != RING_MARK or length > ring.body_max:
             continue
         if zlib.crc32(raw[:end]).to_bytes(4, "big") == raw[end : end + 4]:
             found.append(RingEntry(int.from_bytes(raw[1:5], "big"), raw[RING_HEAD:end]))
     return tuple(sorted(found, key=lambda e: e.seq))
 
 
-def ring_writes(image: bytes, body: bytes) -> tuple[Write, ...]:
+def ring_writes(image: bytes, ring: Ring, body: bytes) -> tuple[Write, ...]:
     """The write that appends an entry, over the oldest one if the ring is full."""
-    if len(body) > RING_BODY_MAX:
-        raise SlotError(f"an outcome has at most {RING_BODY_MAX} bytes, this one has {len(body)}")
-    entries = ring_entries(image)
+    if len(body) > ring.body_max:
+        raise SlotError(f"an entry of this ring has at most {ring.body_max} bytes, this one has {len(body)}")
+    entries = ring_entries(image, ring)
     seq = entries[-1].seq + 1 if entries else 0
     head = bytes([RING_MARK]) + seq.to_bytes(4, "big") + len(body).to_bytes(2, "big") + body
     record = head + zlib.crc32(head).to_bytes(4, "big")
-    return (Write(RING_START + (seq % RING_ENTRIES) * RING_STRIDE, record),)
+    return (Write(ring.start + (seq % ring.entries) * ring.stride, record),)
 
 
 def apply_writes(

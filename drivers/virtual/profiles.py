@@ -29,6 +29,8 @@ UNITS = {
     "battery_flat_to": "nL/day",
     "battery_slope": "pW per uL/day",
     "eri_lead": "ms",
+    "battery_full": "mV",
+    "battery_empty": "mV",
 }
 
 
@@ -47,6 +49,7 @@ class _Datum(BaseModel):
 class _File(BaseModel):
     model_config = _STRICT
     schema_: int = Field(alias="schema", ge=1, le=1)
+    number: int = Field(ge=0, le=0xFFFF)
     name: str
     version: int
     model: str
@@ -56,8 +59,10 @@ class _File(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One pump type. Volumes nL, flows nL/day; `digest` is the SHA-256 of the file as it stands."""
+    """One pump type. Volumes nL, flows nL/day; `number` names it on the wire;
+    `digest` is the SHA-256 of the file as it stands."""
 
+    number: int
     name: str
     version: int
     model: str
@@ -70,6 +75,8 @@ class Profile:
     flow_max_nl_day: int
     minimum_rate_nl_day: int
     motor_step_nl: int
+    battery_full_mv: int
+    battery_empty_mv: int
     battery: BatteryModel
 
 
@@ -98,6 +105,7 @@ def parse_profile(raw: bytes) -> Profile:
         raise ProfileError("the profile file lacks a datum, has one too many or states another unit")
     v = {key: datum.value for key, datum in data.datum.items()}
     return Profile(
+        number=data.number,
         name=data.name,
         version=data.version,
         model=data.model,
@@ -110,6 +118,8 @@ def parse_profile(raw: bytes) -> Profile:
         flow_max_nl_day=v["flow_max"],
         minimum_rate_nl_day=v["minimum_rate"],
         motor_step_nl=v["motor_step"],
+        battery_full_mv=v["battery_full"],
+        battery_empty_mv=v["battery_empty"],
         battery=BatteryModel(
             capacity=v["battery_capacity"],
             base_pw=v["battery_base"],

@@ -5,7 +5,7 @@ import pytest
 from drivers.virtual import alarms
 from drivers.virtual.accumulator import DAY_MS
 from drivers.virtual.alarms import AlarmBook, Notice, SilenceError
-from drivers.virtual.eventlog import EventLog, LogError
+from drivers.virtual.eventlog import EventCode, EventLog, LogError
 
 
 def test_raised_once_and_cleared_once():
@@ -50,6 +50,12 @@ def test_a_higher_alarm_breaks_the_pause_and_a_lower_one_does_not():
     assert alarms.sounding(higher, 2) == ("EMPTY", "LOW_RESERVOIR")
 
 
+def test_one_alarm_is_paused_and_the_other_sounds_on():
+    book, _ = alarms.update(AlarmBook(), ["LOW_RESERVOIR", "EMPTY"], 0)
+    book, notices = alarms.silence(book, 10, 0, ["EMPTY"])
+    assert (alarms.sounding(book, 1), len(notices)) == (("LOW_RESERVOIR",), 1)
+
+
 def test_eri_becomes_high_for_the_last_thirty_days():
     book, _ = alarms.update(AlarmBook(), ["ERI"], 0)
     assert alarms.priority(book.active[0], 60 * DAY_MS - 1) == "MEDIUM"
@@ -66,7 +72,7 @@ def test_every_condition_names_a_tone():
 def test_ring_keeps_at_least_a_thousand_and_says_how_many_are_lost():
     log = EventLog()
     for n in range(1_100):
-        log = log.add(n, "E", n)
+        log = log.add(n, EventCode.RESET, n)
     assert len(log.entries) == 1_024
     page = log.page(0, 10)
     assert (page.lost, page.entries[0].seq, page.next_cursor, page.more) == (76, 76, 86, True)
@@ -79,7 +85,7 @@ def test_ring_keeps_at_least_a_thousand_and_says_how_many_are_lost():
 def test_pages_cover_the_log_without_gap():
     log = EventLog()
     for n in range(57):
-        log = log.add(n, "E")
+        log = log.add(n, EventCode.RESET)
     cursor, seen = 0, []
     while True:
         page = log.page(cursor, 8)

@@ -24,7 +24,7 @@ def _judge(old, new, conc=500_000, alarm=(2_000_000, 2_000_000), history=None, r
     (100_000, 100_000, []),
     (100_000, 115_000, []),
     (100_000, 140_000, []),
-    (100_000, 140_001, ["CHANGE_ABOVE_HARD"]),
+    (100_000, 140_001, ["CHANGE_ABOVE_HARD", "CHANGE_24H"]),
     (100_000, 50_000, []),
     (100_000, 49_999, ["DECREASE_ABOVE_HARD"]),
     (1_190_000, 1_200_000, []),
@@ -47,7 +47,7 @@ def test_flow_maximum():
 def test_change_over_a_day_is_judged_against_the_dose_then():
     history = (Past(0, 100_000), Past(NOW - HOUR_MS, 125_000))
     assert _judge(125_000, 140_000, history=history) == []
-    assert _judge(125_000, 140_001, history=history) == ["CHANGE_ABOVE_HARD"]
+    assert _judge(125_000, 140_001, history=history) == ["CHANGE_24H"]
 
 
 def test_change_over_seven_days():

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from drivers.virtual import nvm
-from drivers.virtual.nvm import Health
+from drivers.virtual.nvm import OUTCOMES, TOMBSTONES, Health
 
 OLD, NEW = b"old program" * 9, b"new program, longer" * 11
 
@@ -27,7 +27,7 @@ def _committed(*bodies):
 @pytest.mark.parametrize("name", REMAINDERS)
 @pytest.mark.parametrize("before", [(OLD,), (b"first", OLD)])
 def test_torn_slot_write_boots_whole_old_or_whole_new(name, before):
-    image = nvm.apply_writes(_committed(*before), nvm.ring_writes(_committed(*before), b"history"))
+    image = nvm.apply_writes(_committed(*before), nvm.ring_writes(_committed(*before), OUTCOMES, b"history"))
     epoch = len(before)
     writes = nvm.slot_writes(image, epoch + 1, NEW)
     size = sum(len(w.data) for w in writes)
@@ -36,7 +36,7 @@ def test_torn_slot_write_boots_whole_old_or_whole_new(name, before):
         after = nvm.apply_writes(image, writes, k, REMAINDERS[name])
         current = nvm.boot(after).current
         assert (current.epoch, current.body) in ((epoch, OLD), (epoch + 1, NEW))
-        assert [e.body for e in nvm.ring_entries(after)] == [b"history"]
+        assert [e.body for e in nvm.ring_entries(after, OUTCOMES)] == [b"history"]
         seen.add(current.body)
         again = nvm.apply_writes(after, nvm.slot_writes(after, current.epoch + 1, b"later"))
         assert nvm.boot(again).current.body == b"later"
@@ -45,15 +45,17 @@ def test_torn_slot_write_boots_whole_old_or_whole_new(name, before):
 
 
 @pytest.mark.parametrize("name", REMAINDERS)
-def test_torn_ring_write_costs_at_most_the_oldest_entry(name):
+@pytest.mark.parametrize("ring", [OUTCOMES, TOMBSTONES])
+def test_torn_ring_write_costs_at_most_the_oldest_entry(ring, name):
     image = nvm.blank()
-    for n in range(nvm.RING_ENTRIES + 3):
-        image = nvm.apply_writes(image, nvm.ring_writes(image, b"entry %d" % n))
-    held = [e.body for e in nvm.ring_entries(image)]
-    assert held == [b"entry %d" % n for n in range(3, nvm.RING_ENTRIES + 3)]
-    writes = nvm.ring_writes(image, b"newest")
+    for n in range(ring.entries + 3):
+        image = nvm.apply_writes(image, nvm.ring_writes(image, ring, b"entry %d" % n))
+    held = [e.body for e in nvm.ring_entries(image, ring)]
+    assert held == [b"entry %d" % n for n in range(3, ring.entries + 3)]
+    writes = nvm.ring_writes(image, ring, b"newest")
     for k in range(len(writes[0].data) + 1):
-        bodies = [e.body for e in nvm.ring_entries(nvm.apply_writes(image, writes, k, REMAINDERS[name]))]
+        after = nvm.apply_writes(image, writes, k, REMAINDERS[name])
+        bodies = [e.body for e in nvm.ring_entries(after, ring)]
         assert bodies in (held, held[1:], [*held[1:], b"newest"])
 
 
@@ -87,7 +89,7 @@ def test_a_slot_is_512_bytes_and_the_epoch_never_wraps():
     with pytest.raises(nvm.SlotError):
         nvm.slot_writes(full, nvm.EPOCH_MAX, b"x")
     with pytest.raises(nvm.SlotError):
-        nvm.ring_writes(image, bytes(nvm.RING_BODY_MAX + 1))
+        nvm.ring_writes(image, OUTCOMES, bytes(OUTCOMES.body_max + 1))
 
 
 def test_every_flipped_bit_of_the_slot_in_force_is_noticed():
