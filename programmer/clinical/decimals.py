@@ -49,9 +49,10 @@ def terminates(value: Fraction) -> bool:
 
 def half_away(value: Fraction, places: int) -> int:
     """``value`` x 10^places as an integer, rounded half away from zero."""
-    scaled = abs(value) * 10**places
+    scaled: Fraction = abs(value) * Fraction(10) ** places
     whole, rest = divmod(scaled.numerator, scaled.denominator)
-    whole += 2 * rest >= scaled.denominator
+    if 2 * rest >= scaled.denominator:
+        whole += 1
     return whole if value >= 0 else -whole
 
 
