@@ -10,6 +10,7 @@ line. ``--batch`` answers every line and ends with 0. Nothing but the inputs tak
 
 import json
 from collections.abc import Callable, Mapping
+from enum import Enum
 from typing import Any, Final, TextIO
 
 from programmer.clinical.calculator import FUNCTIONS, calculate, refusal
@@ -68,7 +69,7 @@ def _parsed(text: str) -> Any:
 def _written(value: object) -> str:
     """One JSON text in ASCII; integers of any length, numbers kept as they were written."""
     if isinstance(value, JsonReal):
-        return str.__str__(value)
+        return value.text
     if isinstance(value, bool) or value is None or isinstance(value, str):
         return json.dumps(value)
     if isinstance(value, int):
@@ -81,9 +82,13 @@ def _written(value: object) -> str:
 
 
 def _entry_answer(result: Any) -> dict[str, object]:
-    names = ("outcome", "reason", "value", "base_value")
-    answers = {name: getattr(result, name) for name in names}
-    return {name: value for name, value in answers.items() if value is not None}
+    """What the number entry answers; words as text, absent values left out."""
+    answers = ((name, getattr(result, name)) for name in ("outcome", "reason", "value", "base_value"))
+    return {
+        name: value.value if isinstance(value, Enum) else value
+        for name, value in answers
+        if value is not None
+    }
 
 
 def _texts(inputs: object, names: tuple[str, ...], kinds: tuple[type, ...]) -> dict[str, object] | None:
@@ -93,7 +98,7 @@ def _texts(inputs: object, names: tuple[str, ...], kinds: tuple[type, ...]) -> d
     if isinstance(inputs, TwiceNamed):
         return refusal("BAD_INPUT", field=inputs.name)
     for name, kind in zip(names, kinds, strict=True):
-        if not isinstance(inputs.get(name), kind) or isinstance(inputs[name], JsonReal):
+        if not isinstance(inputs.get(name), kind):
             return refusal("BAD_INPUT", field=name)
     undocumented = sorted(set(inputs) - set(names))
     return refusal("BAD_INPUT", field=undocumented[0]) if undocumented else None
@@ -149,7 +154,7 @@ def _batch_line(line: str) -> dict[str, object]:
     if isinstance(request, TwiceNamed):
         return {**named, **refusal("BAD_INPUT", field=request.name)}
     function = request.get("function")
-    if not isinstance(function, str) or isinstance(function, JsonReal):
+    if not isinstance(function, str):
         return {**named, **refusal("BAD_INPUT", field="function")}
     return {**named, **answer(function, request.get("inputs"))}
 

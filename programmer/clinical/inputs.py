@@ -24,10 +24,11 @@ class TwiceNamed(dict[str, Any]):
     name: str = ""
 
 
-class JsonReal(str):
-    """The text of a JSON number with a point or an exponent; never a documented input."""
+@dataclass(frozen=True, slots=True)
+class JsonReal:
+    """A JSON number with a point or an exponent, as it was written; never a documented input."""
 
-    __slots__ = ()
+    text: str
 
 
 Parse = Callable[[Any], Any]
@@ -47,7 +48,7 @@ class InputType:
 
 
 def _text(value: Any) -> str:
-    if not isinstance(value, str) or isinstance(value, JsonReal):
+    if not isinstance(value, str):
         raise Malformed
     return value
 

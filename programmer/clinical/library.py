@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -114,7 +115,7 @@ class DrugLibrary:
 
 def _in_order(bounds: list[Fraction | None]) -> bool:
     given = [bound for bound in bounds if bound is not None]
-    return all(low <= high for low, high in zip(given, given[1:], strict=False))
+    return all(low <= high for low, high in pairwise(given))
 
 
 def _check(row: Limit, source: str) -> None:

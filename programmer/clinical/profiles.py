@@ -6,7 +6,7 @@ from datetime import date
 from fractions import Fraction
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from programmer.clinical.files import DataFileError, Day, Exact, Strict, digest, file_bytes, packaged, read
 
@@ -109,7 +109,9 @@ def parse_profile(raw: bytes, source: str) -> PumpProfile:
         raise DataFileError(f"{source}: the least flow must be above 0 and below the greatest flow")
     if values["alarm_ml"] >= values["reservoir_ml"] or values["accuracy_fraction"] >= 1:
         raise DataFileError(f"{source}: alarm volume or accuracy is out of range; correct the file")
-    whole = {name: values.pop(name).numerator for name in WHOLE}
+    exact: dict[str, Any] = {
+        name: value.numerator if name in WHOLE else value for name, value in values.items()
+    }
     return PumpProfile(
         name=parsed.name,
         model=parsed.model,
@@ -118,8 +120,7 @@ def parse_profile(raw: bytes, source: str) -> PumpProfile:
         expires=parsed.expires,
         digest=digest(raw),
         basis=MappingProxyType({name: datum.basis for name, datum in parsed.data.items()}),
-        **values,
-        **whole,  # type: ignore[arg-type]
+        **exact,
     )
 
 
