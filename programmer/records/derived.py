@@ -144,9 +144,7 @@ def _session_closed(db: apsw.Connection, e: Entry) -> None:
 
 def _discrepancy(db: apsw.Connection, e: Entry) -> None:
     row: Cells = (e.idx, e.patient, e.utc, e.actor, e.maybe_text("origin"), e.maybe_whole("idx"))
-    db.execute(
-        "INSERT INTO discrepancy VALUES (?,?,?,?,?,?,?,?)", (*row, e.text("cause"), e.text("decision"))
-    )
+    db.execute("INSERT INTO discrepancy VALUES (?,?,?,?,?,?,?,?)", (*row, e.text("cause"), e.text("decision")))
 
 
 _REFILL_COLUMNS: Mapping[str, type] = MappingProxyType(

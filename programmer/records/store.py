@@ -241,9 +241,7 @@ class Store(Queries):
         forks: list[int] = []
         with self._writing():
             for idx, note in enumerate(notes, start=first):
-                found = fetch(
-                    self._db, "SELECT note FROM peer_entry WHERE origin = ? AND idx = ?", (origin, idx)
-                )
+                found = fetch(self._db, "SELECT note FROM peer_entry WHERE origin = ? AND idx = ?", (origin, idx))
                 if not found:
                     self._db.execute("INSERT INTO peer_entry VALUES (?,?,?)", (origin, idx, note))
                 elif found[0][0] != note:
@@ -288,9 +286,7 @@ class Store(Queries):
 
     def patient_keys(self, ref: str) -> tuple[PatientKey, ...]:
         """The wrapped keys of a patient, by key id; none after erasure."""
-        rows = self._rows(
-            "SELECT kid, patient, wrapped FROM patient_key WHERE patient = ? ORDER BY kid", (ref,)
-        )
+        rows = self._rows("SELECT kid, patient, wrapped FROM patient_key WHERE patient = ? ORDER BY kid", (ref,))
         return tuple(PatientKey(*row) for row in rows)
 
     def erase_patient(self, ref: str) -> None:
@@ -360,9 +356,7 @@ class Store(Queries):
                 )
         count = replay(self._db, self._numbered())
         after = digests(self._db)
-        return RebuildReport(
-            count, tuple(table for table in after if before.get(table) != after[table]), tuple(copies)
-        )
+        return RebuildReport(count, tuple(table for table in after if before.get(table) != after[table]), tuple(copies))
 
     # Transactions
 

@@ -9,9 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from drivers.errors import PortError
 from drivers.port import Port
-from drivers.runner import PortLost, PortRunner
+from drivers.runner import CallFailed, PortLostEvent, PortRunner, RunnerFailed
 from protocol.connection import TabletConnection
+from protocol.errors import NotConnected
 from protocol.events import (
     CouplingRead,
     EndReason,
@@ -29,6 +31,7 @@ from protocol.session import Pairing, TabletKeys
 from protocol.wand import Coupling, Identity
 
 ANSWER_LIMIT_S = 20
+_Fault = PortLostEvent | RunnerFailed | CallFailed
 
 
 class LineFault(Exception):
@@ -87,6 +90,12 @@ class Opened:
     handshake_hash: bytes
 
 
+def _lost(fault: _Fault) -> Exception:
+    if isinstance(fault, PortLostEvent):
+        return LineLost(EndReason.PORT_LOST)
+    return LineLost(EndReason.LINK_LOST) if isinstance(fault.error, NotConnected) else fault.error
+
+
 class Line(Protocol):
     """What a visit needs of a line."""
 
@@ -115,7 +124,7 @@ class PortLine:
     ) -> None:
         self.connection = TabletConnection(keys, pairings, timing, entropy)
         self._notice = notice
-        self._events: queue.Queue[Event | PortLost] = queue.Queue()
+        self._events: queue.Queue[Event | _Fault] = queue.Queue()
         self._runner = PortRunner(port, self.connection, clock_ms, self._take)
         self._runner.start()
 
@@ -135,7 +144,12 @@ class PortLine:
         """
         self._drain()
         wand: Identity | None = None
-        self._runner.call(lambda core, now: core.connect(now) or [])
+
+        def begin(core: TabletConnection, now_ms: int) -> list[Event]:
+            core.connect(now_ms)
+            return []
+
+        self._call(begin)
         while True:
             match self._next():
                 case WandFound(identity):
@@ -151,8 +165,8 @@ class PortLine:
                     raise NoPump(wand is not None)
                 case SessionEnded(reason):
                     raise LineLost(reason)
-                case PortLost():
-                    raise LineLost(EndReason.PORT_LOST)
+                case PortLostEvent() | RunnerFailed() | CallFailed() as fault:
+                    raise _lost(fault)
 
     def exchange(self, message: Message) -> Message:
         """Send one request and give its answer.
@@ -163,35 +177,41 @@ class PortLine:
         for event in self._drain():
             if isinstance(event, SessionEnded):
                 raise LineLost(event.reason)
-            if isinstance(event, PortLost):
-                raise LineLost(EndReason.PORT_LOST)
+            if isinstance(event, PortLostEvent | RunnerFailed | CallFailed):
+                raise _lost(event)
         number: list[int] = []
 
         def ask(core: TabletConnection, now_ms: int) -> list[Event]:
             number.append(core.request(message, now_ms))
             return []
 
-        self._runner.call(ask)
+        self._call(ask)
         while True:
             match self._next():
                 case Received(request_id, answer) if number and request_id == number[0]:
                     return answer
                 case SessionEnded(reason):
                     raise LineLost(reason)
-                case PortLost():
-                    raise LineLost(EndReason.PORT_LOST)
+                case PortLostEvent() | RunnerFailed() | CallFailed() as fault:
+                    raise _lost(fault)
 
     def close(self) -> None:
         """Stop the I/O thread, which closes its port."""
         self._runner.stop()
 
-    def _next(self) -> Event | PortLost:
+    def _call(self, work: Callable[[TabletConnection, int], list[Event]]) -> None:
+        try:
+            self._runner.call(work)
+        except PortError as error:
+            raise LineLost(EndReason.PORT_LOST) from error
+
+    def _next(self) -> Event | _Fault:
         try:
             return self._events.get(timeout=ANSWER_LIMIT_S)
         except queue.Empty:
             raise LineLost(EndReason.LINK_LOST) from None
 
-    def _drain(self) -> list[Event | PortLost]:
+    def _drain(self) -> list[Event | _Fault]:
         events = []
         while True:
             try:
