@@ -80,12 +80,5 @@ class SessionEnded:
 
 
 Event = (
-    WandFound
-    | CouplingRead
-    | SessionOpened
-    | TabletArrived
-    | PumpNotPaired
-    | VersionRefused
-    | Received
-    | SessionEnded
+    WandFound | CouplingRead | SessionOpened | TabletArrived | PumpNotPaired | VersionRefused | Received | SessionEnded
 )

@@ -98,8 +98,8 @@ def decode_body(body: bytes) -> Frame | Discarded:
 class FrameDecoder:
     """Finds frames in a stream of bytes that may be cut anywhere and damaged anyhow.
 
-    Holds at most 258 bytes whatever arrives: what grows longer is dropped up to the next delimiter and reported
-    once, with its whole size. Empty space between delimiters is silent.
+    Holds at most 258 bytes whatever arrives: what grows longer is dropped up to the next delimiter and
+    reported once, with its whole size. Empty space between delimiters is silent.
     """
 
     __slots__ = ("_buffer", "_overrun")

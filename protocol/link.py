@@ -1,12 +1,13 @@
 """Data link: stop-and-wait with one owner of the line.
 
-Theory of operation. The **Primary** (tablet) sends a request and waits; the **Secondary** (pump or wand adapter)
-speaks only when asked, and its reply is the acknowledgement. A retry is the same stored bytes. A Secondary that
-sees the same request again sends its cached reply again and executes nothing. After the last attempt the Primary
-reports ``LinkLost``: the request may have been executed or not, and only asking can tell.
+Theory of operation. The **Primary** (tablet) sends a request and waits; the **Secondary** (pump or wand
+adapter) speaks only when asked, and its reply is the acknowledgement. A retry is the same stored bytes. A
+Secondary that sees the same request again sends its cached reply again and executes nothing. After the
+last attempt the Primary reports ``LinkLost``: the request may have been executed or not, and only asking
+can tell.
 
-Sequence numbers are fixed by what the frame is, so that the number on the wire is the low byte of the Noise nonce
-that seals it and a receiver needs no negotiation:
+Sequence numbers are fixed by what the frame is, so that the number on the wire is the low byte of the
+Noise nonce that seals it and a receiver needs no negotiation:
 
 ======================  =========  ================================================
 frame                   seq        may follow
@@ -17,8 +18,9 @@ first DATA              0x00       HANDSHAKE (HELLO on a link without handshake)
 DATA n+1 (modulo 256)   n+1        DATA n
 ======================  =========  ================================================
 
-A HELLO that is byte-identical to the last HELLO is a repeat of it and never starts afresh: every HELLO therefore
-carries a fresh nonce in its payload. All times are integer milliseconds of one monotonic clock, handed in.
+A HELLO that is byte-identical to the last HELLO is a repeat of it and never starts afresh: every HELLO
+therefore carries a fresh nonce in its payload. All times are integer milliseconds of one monotonic clock,
+handed in.
 """
 
 from collections.abc import Mapping
@@ -62,9 +64,7 @@ REPLY_TO: Final[Mapping[Kind, Kind]] = MappingProxyType(
 )
 """The kind of the reply to each kind of request."""
 
-_FIXED_SEQ: Final[Mapping[Kind, int]] = MappingProxyType(
-    {Kind.HELLO: HELLO_SEQ, Kind.HANDSHAKE: HANDSHAKE_SEQ}
-)
+_FIXED_SEQ: Final[Mapping[Kind, int]] = MappingProxyType({Kind.HELLO: HELLO_SEQ, Kind.HANDSHAKE: HANDSHAKE_SEQ})
 
 
 def address_type(address: int, kind: int) -> int:
@@ -93,9 +93,9 @@ def next_data_seq(seq: int) -> int:
 class LinkTiming:
     """How long the Primary waits for a reply, and how often it tries.
 
-    ``baud`` is the symbol rate of an 8N1 line (10 bits a byte), ``None`` where bytes cost no time (TCP, memory).
-    ``device_ms`` is the time the device may take, ``host_slack_ms`` what an operating system may add,
-    ``granularity_ms`` the step to which the sum is rounded up.
+    ``baud`` is the symbol rate of an 8N1 line (10 bits a byte), ``None`` where bytes cost no time (TCP,
+    memory). ``device_ms`` is the time the device may take, ``host_slack_ms`` what an operating system may
+    add, ``granularity_ms`` the step to which the sum is rounded up.
     """
 
     baud: int | None
@@ -248,7 +248,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """The last request again: send ``reply`` (cached wire bytes); ``None`` while it is still being worked on."""
+    """The last request again: send ``reply`` (cached wire bytes); ``None`` while it is being worked on."""
 
     reply: bytes | None
 
@@ -279,11 +279,7 @@ class Secondary:
                 return Ignored("a stale copy of the last hello")
             self._hello = frame
             return self._accept(frame, kind)
-        if (
-            self._last is not None
-            and frame.seq == self._last.seq
-            and self._last.address_type == frame.address_type
-        ):
+        if self._last is not None and frame.seq == self._last.seq and self._last.address_type == frame.address_type:
             return Ignored("the last sequence number with different bytes")
         if (kind, frame.seq) != self._expected():
             return Ignored("neither the last sequence number nor the next")

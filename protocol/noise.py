@@ -1,12 +1,14 @@
 """Noise handshakes and ciphers, after "The Noise Protocol Framework", revision 34 (2018-07-11).
 
-Names are those of the specification: ``CipherState``, ``SymmetricState``, ``HandshakeState`` (section 5), pattern
-tokens (section 7), psk modifiers (section 9). Curve 25519 and ChaChaPoly only, SHA256 or SHA512; which full names a
-session may use is decided by the session layer. The engine draws no randomness: the ephemeral private key is handed
-in, and it must be used for one handshake only. State is plain bytes, so a handshake can be deep-copied by a test.
+Names are those of the specification: ``CipherState``, ``SymmetricState``, ``HandshakeState`` (section 5),
+pattern tokens (section 7), psk modifiers (section 9). Curve 25519 and ChaChaPoly only, SHA256 or SHA512;
+which full names a session may use is decided by the session layer. The engine draws no randomness: the
+ephemeral private key is handed in, and it must be used for one handshake only. State is plain bytes, so a
+handshake can be deep-copied by a test.
 
-Beyond the specification it refuses: a shared secret of all zeros (section 12.1 leaves that open; see also RFC 7748
-section 6.1), a remote key equal to one of our own (reflection), and any further use after a failed step.
+Beyond the specification it refuses: a shared secret of all zeros (section 12.1 leaves that open; see also
+RFC 7748 section 6.1), a remote key equal to one of our own (reflection), and any further use after a
+failed step.
 """
 
 import hashlib
@@ -110,9 +112,7 @@ def dh(private: bytes, public: bytes) -> bytes:
     if len(private) != DHLEN or len(public) != DHLEN:
         raise HandshakeMisuse(f"keys have {DHLEN} bytes, not {len(private)} and {len(public)}")
     try:
-        secret = X25519PrivateKey.from_private_bytes(private).exchange(
-            X25519PublicKey.from_public_bytes(public)
-        )
+        secret = X25519PrivateKey.from_private_bytes(private).exchange(X25519PublicKey.from_public_bytes(public))
     except ValueError as error:
         raise WeakKey("the public key has low order") from error
     if not any(secret):
@@ -134,7 +134,7 @@ class CipherState:
         return self.k is not None
 
     def encrypt_with_ad(self, ad: bytes, plaintext: bytes) -> bytes:
-        """Seal ``plaintext`` bound to ``ad`` under the next nonce; 16 bytes longer. Raises ``NonceExhausted``."""
+        """Seal ``plaintext`` bound to ``ad``; 16 bytes longer. Raises ``NonceExhausted``."""
         if self.k is None:
             return plaintext
         sealed = ChaCha20Poly1305(self.k).encrypt(self._nonce(), plaintext, ad)
@@ -224,9 +224,10 @@ class SymmetricState:
 class HandshakeState:
     """One side of a handshake, section 5.3.
 
-    ``s`` and ``e`` are our private keys, ``rs`` the other side's static public key where the pattern has it known
-    beforehand, ``psks`` the pre-shared keys (32 bytes each) in the order in which the pattern uses them. Messages are
-    written and read in turn, beginning with the initiator; a step that raised an error ends the handshake.
+    ``s`` and ``e`` are our private keys, ``rs`` the other side's static public key where the pattern has
+    it known beforehand, ``psks`` the pre-shared keys (32 bytes each) in the order in which the pattern
+    uses them. Messages are written and read in turn, beginning with the initiator; a step that raised an
+    error ends the handshake.
     """
 
     def __init__(
@@ -294,7 +295,7 @@ class HandshakeState:
         return message
 
     def read_message(self, message: bytes) -> bytes:
-        """The payload of the next handshake message. Raises ``TagFailure``, ``WeakKey``, ``MalformedHandshake``."""
+        """The payload of the next handshake message. Raises a ``NoiseError``, which ends the handshake."""
         if len(message) > MAX_MESSAGE:
             raise MalformedHandshake(f"{len(message)} bytes, at most {MAX_MESSAGE} are allowed")
         rest = message
@@ -317,13 +318,9 @@ class HandshakeState:
         known = (pattern.initiator_pre, pattern.responder_pre)
         sends_static = any("s" in tokens for tokens in pattern.messages[mine::2])
         if ("s" in known[mine] or sends_static) != (s is not None):
-            raise HandshakeMisuse(
-                "the pattern needs our static key" if s is None else "no static key belongs here"
-            )
+            raise HandshakeMisuse("the pattern needs our static key" if s is None else "no static key belongs here")
         if ("s" in known[theirs]) != (rs is not None):
-            raise HandshakeMisuse(
-                "the pattern needs the remote key" if rs is None else "no remote key belongs here"
-            )
+            raise HandshakeMisuse("the pattern needs the remote key" if rs is None else "no remote key belongs here")
         wanted = sum(tokens.count("psk") for tokens in pattern.messages)
         if len(self._psks) != wanted or any(len(psk) != PSKLEN for psk in self._psks):
             raise HandshakeMisuse(f"the pattern needs {wanted} pre-shared keys of {PSKLEN} bytes")
@@ -398,8 +395,9 @@ def noise_vector(
 ) -> tuple[list[bytes], bytes]:
     """(every message on the wire, ``h``) of a conversation between two sides of this engine.
 
-    ``payloads`` alternate from the initiator, through the handshake into transport messages. Each message is read by
-    the other side; ``TagFailure`` is raised where it does not give the payload back or the two ``h`` differ.
+    ``payloads`` alternate from the initiator, through the handshake into transport messages. Each message
+    is read by the other side; ``TagFailure`` is raised where it does not give the payload back or the two
+    ``h`` differ.
     """
     sides = [
         HandshakeState(

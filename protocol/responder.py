@@ -157,9 +157,7 @@ class PumpConnection:
         """Answer the request that is open; a ``Closed`` ends the session."""
         assert self._open is not None
         assert self._sending is not None
-        sealed = self._sending.seal(
-            address_type(Address.PUMP, Kind.DATA_REPLY), encode_message(self._number, message)
-        )
+        sealed = self._sending.seal(address_type(Address.PUMP, Kind.DATA_REPLY), encode_message(self._number, message))
         self._out.append(self._link.reply(Kind.DATA_REPLY, self._open.seq, sealed))
         self._open = None
         if isinstance(message, Closed):
