@@ -84,11 +84,7 @@ def _written(value: object) -> str:
 def _entry_answer(result: Any) -> dict[str, object]:
     """What the number entry answers; words as text, absent values left out."""
     answers = ((name, getattr(result, name)) for name in ("outcome", "reason", "value", "base_value"))
-    return {
-        name: value.value if isinstance(value, Enum) else value
-        for name, value in answers
-        if value is not None
-    }
+    return {name: value.value if isinstance(value, Enum) else value for name, value in answers if value is not None}
 
 
 def _texts(inputs: object, names: tuple[str, ...], kinds: tuple[type, ...]) -> dict[str, object] | None:

@@ -27,9 +27,7 @@ def bolus(
         return Bolus(volume, shortest)
     rate = volume / minutes * 60
     if rate > max_ml_per_h:
-        raise CalculationRefused(
-            "RATE_ABOVE_MAXIMUM", volume_ml=volume, min_minutes=shortest, rate_ml_per_h=rate
-        )
+        raise CalculationRefused("RATE_ABOVE_MAXIMUM", volume_ml=volume, min_minutes=shortest, rate_ml_per_h=rate)
     return Bolus(volume, shortest, rate, True)
 
 

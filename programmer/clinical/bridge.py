@@ -45,13 +45,9 @@ def bridge_bolus(
     after = bridge_dose_mcg_per_day / new_conc_mcg_per_ml
     flows = (during, after)
     if min_flow_ml_per_day is not None and min(flows) < min_flow_ml_per_day:
-        raise CalculationRefused(
-            "FLOW_BELOW_MINIMUM", bridge_flow_ml_per_day=during, after_flow_ml_per_day=after
-        )
+        raise CalculationRefused("FLOW_BELOW_MINIMUM", bridge_flow_ml_per_day=during, after_flow_ml_per_day=after)
     if max_flow_ml_per_day is not None and max(flows) > max_flow_ml_per_day:
-        raise CalculationRefused(
-            "FLOW_ABOVE_MAXIMUM", bridge_flow_ml_per_day=during, after_flow_ml_per_day=after
-        )
+        raise CalculationRefused("FLOW_ABOVE_MAXIMUM", bridge_flow_ml_per_day=during, after_flow_ml_per_day=after)
     days = path_ml * old_conc_mcg_per_ml / bridge_dose_mcg_per_day
     return Bridge(True, path_ml, path_ml * old_conc_mcg_per_ml, during, days, days * 24, after)
 
@@ -205,9 +201,7 @@ def line_at_flow(segments_tip_first: Sequence[LineSlice], flow_ml_per_day: Fract
     )
 
 
-def line_push(
-    segments_tip_first: Sequence[LineSlice], moved_ml: Fraction, behind_mcg_per_ml: Fraction
-) -> Fraction:
+def line_push(segments_tip_first: Sequence[LineSlice], moved_ml: Fraction, behind_mcg_per_ml: Fraction) -> Fraction:
     """Drug in mcg that leaves the tip when ``moved_ml`` are moved through a connected line."""
     left, dose = moved_ml, ZERO
     for piece in segments_tip_first:

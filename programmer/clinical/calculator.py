@@ -111,13 +111,9 @@ _HORIZON = "days_exact days_display_floor"
 
 FUNCTIONS: Final[Mapping[str, Function]] = {
     "flow_ml_per_day": _function(conversions.flow_ml_per_day, f"{_D}:dec {_C}", "flow_ml_per_day"),
-    "dose_mcg_per_day": _function(
-        conversions.dose_mcg_per_day, f"flow_ml_per_day:dec {_C}", "dose_mcg_per_day"
-    ),
+    "dose_mcg_per_day": _function(conversions.dose_mcg_per_day, f"flow_ml_per_day:dec {_C}", "dose_mcg_per_day"),
     "mcg_per_hour": _function(conversions.mcg_per_hour, f"{_D}:dec", "dose_mcg_per_hour"),
-    "conc_from_label": _function(
-        conversions.conc_from_label, "mass_mg:dec volume_ml:dec>0", "conc_mcg_per_ml"
-    ),
+    "conc_from_label": _function(conversions.conc_from_label, "mass_mg:dec volume_ml:dec>0", "conc_mcg_per_ml"),
     "dilution": _function(
         conversions.dilution,
         "stock_mcg_per_ml:dec>0 target_mcg_per_ml:dec>0 final_ml:dec>0",
@@ -143,9 +139,7 @@ FUNCTIONS: Final[Mapping[str, Function]] = {
         f"{_V_A} {_Q_BAND} lead_days:int>=0",
         "alarm_day_exact planned_refill_day_exact true_empty_day_exact plan_is_safe min_lead_days_exact",
     ),
-    "alarm_to_empty_days": _function(
-        reservoir.alarm_to_empty_days, "alarm_ml:dec flow_ml_per_day:dec>0", "days_exact"
-    ),
+    "alarm_to_empty_days": _function(reservoir.alarm_to_empty_days, "alarm_ml:dec flow_ml_per_day:dec>0", "days_exact"),
     "refill_dates": _function(
         reservoir.refill_dates,
         "fill_date:date days_display_floor:int>=0 lead_days:[int>=0]",
@@ -158,8 +152,7 @@ FUNCTIONS: Final[Mapping[str, Function]] = {
     ),
     "refill_date_with_patient_boluses": _function(
         reservoir.refill_date_with_patient_boluses,
-        "reservoir_ml:dec threshold_ml:dec basal_mcg_per_day:dec bolus_mcg:dec "
-        f"max_boluses_per_day:int>=0 {_C}",
+        f"reservoir_ml:dec threshold_ml:dec basal_mcg_per_day:dec bolus_mcg:dec max_boluses_per_day:int>=0 {_C}",
         f"flow_ml_per_day {_HORIZON}",
     ),
     "low_guarded": _function(
@@ -291,9 +284,7 @@ FUNCTIONS: Final[Mapping[str, Function]] = {
         "old_mcg_per_day:dec>0 new_mcg_per_day:dec>0 population:population phase:phase",
         "change_percent label_max_percent exceeds_label_step",
     ),
-    "initial_dose": _function(
-        planning.initial_dose, "screening_mcg:dec>0 effect_hours:dec>0", "initial_mcg_per_day"
-    ),
+    "initial_dose": _function(planning.initial_dose, "screening_mcg:dec>0 effect_hours:dec>0", "initial_mcg_per_day"),
     "maintenance_decrease": _function(
         planning.maintenance_decrease,
         "old_mcg_per_day:dec>0 new_mcg_per_day:dec",
@@ -316,9 +307,7 @@ FUNCTIONS: Final[Mapping[str, Function]] = {
     ),
     "decimal_shift": _function(sentinels.decimal_shift, "previous:dec>0 entered:dec>0", "ratio sentinel"),
     "unit_slip": _function(sentinels.unit_slip, "mg_per_day:dec", "mcg_per_day"),
-    "digit_transposition": _function(
-        sentinels.digit_transposition, "previous:dec>0 entered:dec>0", "ratio sentinel"
-    ),
+    "digit_transposition": _function(sentinels.digit_transposition, "previous:dec>0 entered:dec>0", "ratio sentinel"),
     "dose_band": _function(
         tolerance.dose_band,
         f"{_D}:dec flow_accuracy_fraction:dec<1 conc_tolerance_fraction?:dec<1",

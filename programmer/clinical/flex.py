@@ -122,9 +122,7 @@ def flex_step_flow(
     return StepFlow(per_h, per_day, True)
 
 
-def periodic_bolus_total(
-    bolus_mcg: Fraction, deliveries_per_day: int, basal_mcg_per_day: Fraction
-) -> Fraction:
+def periodic_bolus_total(bolus_mcg: Fraction, deliveries_per_day: int, basal_mcg_per_day: Fraction) -> Fraction:
     """Day's dose in mcg/day of scheduled boluses on a basal dose."""
     return bolus_mcg * deliveries_per_day + basal_mcg_per_day
 

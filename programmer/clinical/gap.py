@@ -75,9 +75,7 @@ class RestartRule:
     high_mcg_per_day: Fraction
 
 
-def restart_rule(
-    gap_h: Fraction, last_mcg_per_day: Fraction, start_rule_mcg_per_day: Fraction
-) -> RestartRule:
+def restart_rule(gap_h: Fraction, last_mcg_per_day: Fraction, start_rule_mcg_per_day: Fraction) -> RestartRule:
     """To 2 h: alone. To 48 h: two persons. Longer: a newly keyed dose, never above the last one."""
     last = last_mcg_per_day
     if gap_h <= RESUME_ALONE_HOURS:

@@ -215,8 +215,7 @@ def _flow_high(context: DoseContext, dose: Fraction) -> Iterator[Finding]:
             flow,
             most,
             row.basis,
-            f"{display.ml_per_day(flow)} is above the greatest flow of {display.ml_per_day(most)}. "
-            "Enter a lower dose.",
+            f"{display.ml_per_day(flow)} is above the greatest flow of {display.ml_per_day(most)}. Enter a lower dose.",
         )
 
 

@@ -6,9 +6,7 @@ from fractions import Fraction
 from programmer.clinical.refusals import CalculationRefused
 
 
-def catheter_volume_ml(
-    length_cm: Fraction, ml_per_cm: Fraction, removed_cm: Fraction | None = None
-) -> Fraction:
+def catheter_volume_ml(length_cm: Fraction, ml_per_cm: Fraction, removed_cm: Fraction | None = None) -> Fraction:
     """Volume in mL of the catheter that is left after trimming."""
     removed = removed_cm or Fraction(0)
     if removed > length_cm:

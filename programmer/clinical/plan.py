@@ -203,9 +203,7 @@ def reconcile(
     try:
         if expected_ml < 0:
             raise CalculationRefused("EXPECTED_BELOW_ZERO", expected_ml=expected_ml)
-        figures = reconcile_refill(
-            fill_ml, expected_ml, withdrawn_ml, limits.abs_limit_ml, profile.accuracy_fraction
-        )
+        figures = reconcile_refill(fill_ml, expected_ml, withdrawn_ml, limits.abs_limit_ml, profile.accuracy_fraction)
     except CalculationRefused as refused:
         cause = SENTENCES[refused.code]
         noted = refused.code != "NOTHING_PROGRAMMED" or abs(discrepancy) > profile.syringe_resolution_ml

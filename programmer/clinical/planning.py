@@ -27,9 +27,7 @@ class TitrationStep:
     exceeds_label_step: bool
 
 
-def titration_step(
-    old_mcg_per_day: Fraction, new_mcg_per_day: Fraction, population: str, phase: str
-) -> TitrationStep:
+def titration_step(old_mcg_per_day: Fraction, new_mcg_per_day: Fraction, population: str, phase: str) -> TitrationStep:
     """An increase against the label's largest step; equal to it is not above it."""
     if new_mcg_per_day < old_mcg_per_day:
         raise CalculationRefused("NOT_AN_INCREASE")

@@ -109,9 +109,7 @@ def parse_profile(raw: bytes, source: str) -> PumpProfile:
         raise DataFileError(f"{source}: the least flow must be above 0 and below the greatest flow")
     if values["alarm_ml"] >= values["reservoir_ml"] or values["accuracy_fraction"] >= 1:
         raise DataFileError(f"{source}: alarm volume or accuracy is out of range; correct the file")
-    exact: dict[str, Any] = {
-        name: value.numerator if name in WHOLE else value for name, value in values.items()
-    }
+    exact: dict[str, Any] = {name: value.numerator if name in WHOLE else value for name, value in values.items()}
     return PumpProfile(
         name=parsed.name,
         model=parsed.model,

@@ -79,9 +79,7 @@ def reconcile_refill(
     ratio = actual / programmed
     direction = "over-infusion" if ratio > 1 else "under-infusion" if ratio < 1 else "none"
     broken = (abs(ratio - 1) > accuracy_fraction, abs(discrepancy) > abs_limit_ml)
-    return RefillReconciliation(
-        discrepancy, programmed, actual, ratio, (ratio - 1) * 100, direction, _CLASSES[broken]
-    )
+    return RefillReconciliation(discrepancy, programmed, actual, ratio, (ratio - 1) * 100, direction, _CLASSES[broken])
 
 
 @dataclass(frozen=True, slots=True)

@@ -218,9 +218,7 @@ def refill_by(
     alarm_days = floor(_above(reservoir_ml, alarm_ml) / flow_ml_per_day)
     low_days = floor(_above(reservoir_ml, reserve_ml) / fast)
     empty_days = floor(reservoir_ml / fast)
-    alarm, low, empty = (
-        day_after(fill_date, days, "flow_ml_per_day") for days in (alarm_days, low_days, empty_days)
-    )
+    alarm, low, empty = (day_after(fill_date, days, "flow_ml_per_day") for days in (alarm_days, low_days, empty_days))
     if lead_days > alarm_days:
         raise CalculationRefused("LEAD_EXCEEDS_HORIZON", alarm_nominal=alarm)
     candidates = (
