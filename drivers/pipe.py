@@ -46,7 +46,7 @@ class Flip:
 
 @dataclass(frozen=True, slots=True)
 class Duplicate:
-    """``count`` bytes from number ``byte`` on arrive once more, at the end of the write that holds them all."""
+    """``count`` bytes from number ``byte`` on arrive once more, at the end of the write with them all."""
 
     direction: Direction
     byte: int
@@ -55,7 +55,7 @@ class Duplicate:
 
 @dataclass(frozen=True, slots=True)
 class Delay:
-    """``count`` bytes from number ``byte`` on arrive ``ms`` milliseconds later and are overtaken."""
+    """``count`` bytes from number ``byte`` on arrive ``ms`` milliseconds late and are overtaken."""
 
     direction: Direction
     byte: int

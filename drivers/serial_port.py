@@ -1,10 +1,10 @@
 """Serial devices, pseudo-terminals and TCP behind the port seam, through pyserial.
 
 Facts that shape this file (pyserial 3.5): ``exclusive`` is an advisory lock and stops only other openers
-that ask for it; ``socket://`` has no ``cancel_read``, sleeps when closed and hides the number of the system error in
-``__context__``; ``rfc2217://`` takes no write timeout; closing a real line waits for unsent output unless
-it is flushed; low-latency mode fails on a pseudo-terminal. Every ``OSError`` (``SerialException`` is one)
-of an open port is link loss.
+that ask for it; ``socket://`` has no ``cancel_read``, sleeps when closed and hides the number of the
+system error in ``__context__``; ``rfc2217://`` takes no write timeout; closing a real line waits for
+unsent output unless it is flushed; low-latency mode fails on a pseudo-terminal. Every ``OSError``
+(``SerialException`` is one) of an open port is link loss.
 """
 
 import contextlib

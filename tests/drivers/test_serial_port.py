@@ -221,7 +221,8 @@ def test_a_line_that_cannot_be_selected_is_polled() -> None:
 
 
 def test_every_error_names_the_port_and_says_what_to_do() -> None:
-    for kind in (PortError, *PortError.__subclasses__()):
+    kinds: list[type[PortError]] = [PortError, *PortError.__subclasses__()]
+    for kind in kinds:
         text = str(kind("/dev/ttyX", "reason"))
         assert "/dev/ttyX (reason). " in text
         assert text.endswith(".")
