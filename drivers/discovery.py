@@ -48,8 +48,7 @@ def list_ports(source: Callable[[], Iterable[Any]] = comports) -> list[PortInfo]
     """The serial ports of this machine by name, USB ones first."""
     with OPENING:
         found = [
-            PortInfo(port.device, port.description or "", port.vid, port.pid, port.serial_number)
-            for port in source()
+            PortInfo(port.device, port.description or "", port.vid, port.pid, port.serial_number) for port in source()
         ]
     return sorted(found, key=lambda port: (port.vid is None, port.url))
 

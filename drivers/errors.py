@@ -15,6 +15,7 @@ from typing import ClassVar
 class PortError(Exception):
     """Root of the tree. ``url`` names the port, ``detail`` says what the system reported."""
 
+    exit_code: ClassVar[int] = 3
     advice: ClassVar[str] = "Check the wand and its cable, then connect again."
 
     def __init__(self, url: str, detail: str = "") -> None:

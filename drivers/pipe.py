@@ -132,8 +132,7 @@ class Pipe:
     def _check_cuts(self) -> None:
         if not self._cut:
             self._cut = any(
-                isinstance(fault, Cut) and self.offered[fault.direction] >= fault.byte
-                for fault in self._faults
+                isinstance(fault, Cut) and self.offered[fault.direction] >= fault.byte for fault in self._faults
             )
 
     def _fate(self, direction: Direction, number: int, value: int) -> list[tuple[int, int]]:

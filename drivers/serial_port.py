@@ -100,11 +100,7 @@ class SerialPort:
         if self._aborted:
             return b""
         try:
-            return (
-                self._read_polling(timeout_s)
-                if self._fd is None
-                else self._read_selecting(self._fd, timeout_s)
-            )
+            return self._read_polling(timeout_s) if self._fd is None else self._read_selecting(self._fd, timeout_s)
         except (OSError, ValueError, TypeError) as error:
             if self._aborted:
                 return b""

@@ -13,6 +13,7 @@
     │   └── FieldOutOfRange      address, kind or sequence outside its byte
     ├── LinkError
     │   ├── LinkBusy             a request is still waiting for its reply
+    │   ├── NotConnected         no session is open: connect first
     │   └── NothingToAnswer      a reply without the request it belongs to
     ├── MalformedMessage         bytes that are no message: drop them, end the session, audit it
     ├── VersionMismatch          no common protocol version: update the tablet or use another one
@@ -95,6 +96,12 @@ class LinkBusy(LinkError):
     """A second request while one is still waiting for its reply."""
 
     advice = "Wait for the answer to the last command, then try again."
+
+
+class NotConnected(LinkError):
+    """A request while no session is open; nothing was sent."""
+
+    advice = "Hold the wand over the pump and read it again."
 
 
 class NothingToAnswer(LinkError):

@@ -64,9 +64,7 @@ REPLY_TO: Final[Mapping[Kind, Kind]] = MappingProxyType(
 )
 """The kind of the reply to each kind of request."""
 
-_FIXED_SEQ: Final[Mapping[Kind, int]] = MappingProxyType(
-    {Kind.HELLO: HELLO_SEQ, Kind.HANDSHAKE: HANDSHAKE_SEQ}
-)
+_FIXED_SEQ: Final[Mapping[Kind, int]] = MappingProxyType({Kind.HELLO: HELLO_SEQ, Kind.HANDSHAKE: HANDSHAKE_SEQ})
 
 
 def address_type(address: int, kind: int) -> int:
@@ -281,11 +279,7 @@ class Secondary:
                 return Ignored("a stale copy of the last hello")
             self._hello = frame
             return self._accept(frame, kind)
-        if (
-            self._last is not None
-            and frame.seq == self._last.seq
-            and self._last.address_type == frame.address_type
-        ):
+        if self._last is not None and frame.seq == self._last.seq and self._last.address_type == frame.address_type:
             return Ignored("the last sequence number with different bytes")
         if (kind, frame.seq) != self._expected():
             return Ignored("neither the last sequence number nor the next")

@@ -112,9 +112,7 @@ def dh(private: bytes, public: bytes) -> bytes:
     if len(private) != DHLEN or len(public) != DHLEN:
         raise HandshakeMisuse(f"keys have {DHLEN} bytes, not {len(private)} and {len(public)}")
     try:
-        secret = X25519PrivateKey.from_private_bytes(private).exchange(
-            X25519PublicKey.from_public_bytes(public)
-        )
+        secret = X25519PrivateKey.from_private_bytes(private).exchange(X25519PublicKey.from_public_bytes(public))
     except ValueError as error:
         raise WeakKey("the public key has low order") from error
     if not any(secret):
@@ -320,13 +318,9 @@ class HandshakeState:
         known = (pattern.initiator_pre, pattern.responder_pre)
         sends_static = any("s" in tokens for tokens in pattern.messages[mine::2])
         if ("s" in known[mine] or sends_static) != (s is not None):
-            raise HandshakeMisuse(
-                "the pattern needs our static key" if s is None else "no static key belongs here"
-            )
+            raise HandshakeMisuse("the pattern needs our static key" if s is None else "no static key belongs here")
         if ("s" in known[theirs]) != (rs is not None):
-            raise HandshakeMisuse(
-                "the pattern needs the remote key" if rs is None else "no remote key belongs here"
-            )
+            raise HandshakeMisuse("the pattern needs the remote key" if rs is None else "no remote key belongs here")
         wanted = sum(tokens.count("psk") for tokens in pattern.messages)
         if len(self._psks) != wanted or any(len(psk) != PSKLEN for psk in self._psks):
             raise HandshakeMisuse(f"the pattern needs {wanted} pre-shared keys of {PSKLEN} bytes")

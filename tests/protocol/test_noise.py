@@ -77,12 +77,8 @@ def test_public_vectors_give_every_byte_and_hash() -> None:
     assert len(found) == 6
     for vector in found:
         payloads = [bytes.fromhex(message["payload"]) for message in vector["messages"]]
-        messages, h = noise_vector(
-            vector["protocol_name"], side(vector, "init"), side(vector, "resp"), payloads
-        )
-        assert [m.hex() for m in messages] == [m["ciphertext"] for m in vector["messages"]], vector[
-            "protocol_name"
-        ]
+        messages, h = noise_vector(vector["protocol_name"], side(vector, "init"), side(vector, "resp"), payloads)
+        assert [m.hex() for m in messages] == [m["ciphertext"] for m in vector["messages"]], vector["protocol_name"]
         assert h.hex() == vector["handshake_hash"]
 
 

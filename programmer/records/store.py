@@ -1,0 +1,412 @@
+"""The store: one encrypted SQLite file, one writer, and the audit log's place to write.
+
+Theory of operation. `Store` keeps the exact bytes of the audit entries and, in the same transaction, the
+tree's head, the signed checkpoint and the derived rows: after any interruption all four agree.
+`append` returns only when the transaction is durable (write-ahead log, synchronous=FULL).
+A failed append leaves nothing behind. After an input/output error what reached the disk is unknown,
+so the store refuses to write until it is opened again; reading goes on.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import apsw
+
+from programmer.audit.log import Head
+from programmer.records.derived import digests, project, replay
+from programmer.records.engine import QUICK_CHECK_PAGES, WriterLock, connect, fetch, sync_folder, translated
+from programmer.records.entry import parse_entry
+from programmer.records.errors import (
+    EntryOutOfOrder,
+    StoreDamaged,
+    StoreExists,
+    StoreFaulted,
+    StoreReadOnly,
+    StoreTooNew,
+)
+from programmer.records.queries import Queries
+from programmer.records.rows import PatientKey, PumpLink, RebuildReport
+from programmer.records.schema import MIGRATIONS, VERSION
+
+__all__ = ["HASH_BYTES", "KEPT_EVERY", "Store"]
+
+HASH_BYTES = 32
+"""Length of a tree hash (SHA-256)."""
+
+KEPT_EVERY = 256
+"""A checkpoint is kept for good at least once in this many entries."""
+
+_TAIL = 64
+_PAGE = 256
+
+
+class Store(Queries):
+    """An open store. Use `create` or `open`; close it, or use it as a context manager."""
+
+    def __init__(self, path: Path, connection: apsw.Connection, lock: WriterLock | None) -> None:
+        """Not for callers: `create` and `open` check the file first."""
+        self._path = path
+        self._name = path.name
+        self._db = connection
+        self._lock = lock
+        self._faulted = False
+
+    @classmethod
+    def create(cls, path: Path, key: bytes, *, owner: str = "programmer") -> Self:
+        """Make a new store (mode 0600) and open it for writing.
+
+        `key` is 32 random bytes. Raises `StoreExists`, `StoreLocked`, `StoreReadOnly`, `DiskFull`.
+        """
+        lock = WriterLock(_beside(path, ".lock"), owner)
+        try:
+            if path.exists():
+                raise StoreExists(path.name)
+            # Made aside and renamed when whole: an interruption leaves no half-made store under the name.
+            draft = _beside(path, ".new")
+            for left in (draft, _beside(draft, "-wal"), _beside(draft, "-shm")):
+                left.unlink(missing_ok=True)
+            try:
+                os.close(os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+            except OSError:
+                raise StoreReadOnly(path.name) from None
+            connection = connect(draft, key, read_only=False)
+            try:
+                cls(path, connection, lock)._migrate(0)
+            finally:
+                connection.close()
+            draft.rename(path)
+            sync_folder(path.parent)
+            return cls._opened(path, connect(path, key, read_only=False), lock)
+        except BaseException:
+            lock.release()
+            raise
+
+    @classmethod
+    def open(cls, path: Path, key: bytes, *, read_only: bool = False, owner: str = "programmer") -> Self:
+        """Open an existing store; any number of readers beside one writer.
+
+        The file is checked in bounded time: whole up to `QUICK_CHECK_PAGES` pages, above that its head and
+        its last entries. Every page is authenticated again when it is read.
+        Raises `StoreMissing`, `StoreDamaged`, `StoreLocked`, `StoreReadOnly`, `StoreTooNew`.
+        """
+        if read_only:
+            return cls._opened(path, connect(path, key, read_only=True), None)
+        lock = WriterLock(_beside(path, ".lock"), owner)
+        try:
+            return cls._opened(path, connect(path, key, read_only=False), lock)
+        except BaseException:
+            lock.release()
+            raise
+
+    @classmethod
+    def _opened(cls, path: Path, connection: apsw.Connection, lock: WriterLock | None) -> Self:
+        store = cls(path, connection, lock)
+        try:
+            with translated(store._name):
+                store._migrate(1)
+                store._check()
+        except BaseException:
+            connection.close()
+            raise
+        return store
+
+    def _migrate(self, oldest: int) -> None:
+        found = int(fetch(self._db, "PRAGMA user_version")[0][0])
+        if found > VERSION:
+            raise StoreTooNew(self._name, found, VERSION)
+        if found < oldest:
+            # A file cut to less than a page looks like a new database: it is not made new silently.
+            raise StoreDamaged(self._name, "it holds no tables")
+        if found == VERSION:
+            return
+        if self._lock is None:
+            raise StoreReadOnly(self._name)
+        with translated(self._name), self._transaction():
+            for script in MIGRATIONS[found:]:
+                self._db.execute(script)
+            replay(self._db, self._numbered())
+            self._db.execute(f"PRAGMA user_version = {VERSION}")
+
+    def _check(self) -> None:
+        pages = int(fetch(self._db, "PRAGMA page_count")[0][0])
+        if pages <= QUICK_CHECK_PAGES:
+            found = fetch(self._db, "PRAGMA quick_check(1)")
+            if found != (("ok",),):
+                raise StoreDamaged(self._name, "the check of its pages failed")
+        head = self.head()
+        first, last = fetch(self._db, "SELECT (SELECT min(idx) FROM entry), (SELECT max(idx) FROM entry)")[0]
+        size = head.size if head is not None else 0
+        if (first, last) != ((0, size - 1) if size else (None, None)):
+            raise StoreDamaged(self._name, "its entries and its head disagree")
+        for idx, note in self._numbered(max(size - _TAIL, 0)):
+            if parse_entry(note, idx).idx != idx:
+                raise StoreDamaged(self._name, f"entry {idx} stands in the wrong place")
+
+    # The port of the audit log
+
+    def head(self) -> Head | None:
+        """Size, frontier and checkpoint of the tree, or None before the first entry."""
+        with translated(self._name):
+            rows = fetch(self._db, "SELECT size, frontier, checkpoint FROM head")
+        if not rows:
+            return None
+        size, frontier, checkpoint = rows[0]
+        hashes = tuple(frontier[at : at + HASH_BYTES] for at in range(0, len(frontier), HASH_BYTES))
+        return Head(size, hashes, checkpoint)
+
+    def append(self, notes: Sequence[bytes], head: Head) -> None:
+        """Write entries, head, checkpoint and derived rows in one durable transaction.
+
+        `head.size` counts all entries including `notes`. Raises `EntryOutOfOrder`, `EntryUnreadable`,
+        `DiskFull`, `StoreReadOnly`, `StoreFaulted`; after each of them nothing of the call is in the store,
+        except that after `StoreFaulted` it is unknown until the store was opened again.
+        """
+        with self._writing():
+            stored = self.head()
+            size = stored.size if stored is not None else 0
+            if head.size != size + len(notes):
+                raise EntryOutOfOrder(size + len(notes), head.size)
+            closes = False
+            for idx, note in enumerate(notes, start=size):
+                entry = parse_entry(note, idx)
+                if entry.idx != idx:
+                    raise EntryOutOfOrder(idx, entry.idx)
+                self._db.execute(
+                    "INSERT INTO entry VALUES (?,?,?,?,?)", (idx, note, entry.type, entry.patient, entry.utc)
+                )
+                project(self._db, entry)
+                closes = closes or entry.type == "session.closed"
+            self._db.execute(
+                "INSERT INTO head VALUES (1,?,?,?) ON CONFLICT(id) DO UPDATE SET size = excluded.size,"
+                " frontier = excluded.frontier, checkpoint = excluded.checkpoint",
+                (head.size, b"".join(head.frontier), head.checkpoint),
+            )
+            # Kept: the newest, each that closes a session, each that was cosigned, one in KEPT_EVERY.
+            self._db.execute("DELETE FROM ckpt WHERE kept = 0 AND size NOT IN (SELECT size FROM cosig)")
+            kept = closes or head.size // KEPT_EVERY > size // KEPT_EVERY
+            self._db.execute(
+                "INSERT INTO ckpt VALUES (?,?,?) ON CONFLICT(size) DO UPDATE SET note = excluded.note",
+                (head.size, head.checkpoint, int(kept)),
+            )
+
+    def notes(self, first: int, last: int) -> Iterator[bytes]:
+        """The exact bytes of the entries `first` <= idx < `last`, in order."""
+        for _, note in self._numbered(first, last):
+            yield note
+
+    def checkpoints(self) -> Iterator[tuple[int, bytes]]:
+        """The kept checkpoints as (size, note), smallest first."""
+        with translated(self._name):
+            rows = fetch(self._db, "SELECT size, note FROM ckpt ORDER BY size")
+        yield from rows
+
+    def _numbered(self, first: int = 0, last: int | None = None) -> Iterator[tuple[int, bytes]]:
+        # In pages, so that a reader who stops half way leaves no open statement on the connection.
+        at = first
+        while last is None or at < last:
+            upto = at + _PAGE if last is None else min(at + _PAGE, last)
+            with translated(self._name):
+                rows = fetch(
+                    self._db,
+                    "SELECT idx, note FROM entry WHERE idx >= ? AND idx < ? ORDER BY idx",
+                    (at, upto),
+                )
+            yield from rows
+            if not rows:
+                return
+            at = upto
+
+    # Witnesses and other tablets
+
+    def add_cosignature(self, size: int, witness: str, line: bytes) -> None:
+        """Keep a witness's signature line for the checkpoint of `size`; that checkpoint stays for good."""
+        with self._writing():
+            self._db.execute("INSERT OR REPLACE INTO cosig VALUES (?,?,?)", (size, witness, line))
+
+    def cosignatures(self, size: int) -> tuple[tuple[str, bytes], ...]:
+        """(witness, line) for the checkpoint of `size`, by witness."""
+        return self._rows("SELECT witness, line FROM cosig WHERE size = ? ORDER BY witness", (size,))
+
+    def add_peer_entries(self, origin: str, first: int, notes: Sequence[bytes]) -> tuple[int, ...]:
+        """Keep entries of another tablet's log. Returns the indexes where other bytes stood already.
+
+        What is there stays: two notes for one index are a fork, which the caller keeps as evidence.
+        """
+        forks: list[int] = []
+        with self._writing():
+            for idx, note in enumerate(notes, start=first):
+                found = fetch(self._db, "SELECT note FROM peer_entry WHERE origin = ? AND idx = ?", (origin, idx))
+                if not found:
+                    self._db.execute("INSERT INTO peer_entry VALUES (?,?,?)", (origin, idx, note))
+                elif found[0][0] != note:
+                    forks.append(idx)
+        return tuple(forks)
+
+    def peer_notes(self, origin: str) -> tuple[tuple[int, bytes], ...]:
+        """(idx, note) of another tablet's log, in order."""
+        return self._rows("SELECT idx, note FROM peer_entry WHERE origin = ? ORDER BY idx", (origin,))
+
+    def set_peer_head(self, origin: str, size: int, root: bytes, note: bytes) -> None:
+        """Keep the newest checkpoint seen of another tablet's log."""
+        with self._writing():
+            self._db.execute("INSERT OR REPLACE INTO peer_head VALUES (?,?,?,?)", (origin, size, root, note))
+
+    def peer_heads(self) -> tuple[tuple[str, int, bytes, bytes], ...]:
+        """(origin, size, root, checkpoint note) of the other tablets' logs, by origin."""
+        return self._rows("SELECT origin, size, root, note FROM peer_head ORDER BY origin")
+
+    def add_evidence(self, kind: str, notes: bytes) -> None:
+        """Keep proof of a fault; it is never deleted."""
+        with self._writing():
+            self._db.execute("INSERT INTO evidence(kind, notes) VALUES (?,?)", (kind, notes))
+
+    def evidence(self) -> tuple[tuple[str, bytes], ...]:
+        """(kind, notes), oldest first."""
+        return self._rows("SELECT kind, notes FROM evidence ORDER BY id")
+
+    # Sealed identities, keys, settings
+
+    def add_patient(self, ref: str, sealed: bytes, kid: str, wrapped: bytes) -> None:
+        """Keep a patient: random reference, encrypted identity, and the patient's key wrapped under `kid`.
+
+        For a reference that is known, the identity is replaced and the key is added.
+        """
+        with self._writing():
+            self._db.execute(
+                "INSERT INTO patient VALUES (?,?) ON CONFLICT(ref) DO UPDATE SET sealed = excluded.sealed",
+                (ref, sealed),
+            )
+            self._db.execute("INSERT OR REPLACE INTO patient_key VALUES (?,?,?)", (kid, ref, wrapped))
+
+    def patient_keys(self, ref: str) -> tuple[PatientKey, ...]:
+        """The wrapped keys of a patient, by key id; none after erasure."""
+        rows = self._rows("SELECT kid, patient, wrapped FROM patient_key WHERE patient = ? ORDER BY kid", (ref,))
+        return tuple(PatientKey(*row) for row in rows)
+
+    def erase_patient(self, ref: str) -> None:
+        """Destroy a patient's keys, sealed identity and pump serials. The entries stay and still verify."""
+        with self._writing():
+            self._db.execute("DELETE FROM patient_key WHERE patient = ?", (ref,))
+            self._db.execute("DELETE FROM pump_link WHERE patient = ?", (ref,))
+            self._db.execute("UPDATE patient SET sealed = NULL WHERE ref = ?", (ref,))
+        with translated(self._name):
+            # The write-ahead log still holds the old pages; emptying it takes them off the disk.
+            fetch(self._db, "PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def pump_link(self, serial_tag: str, patient_ref: str, model: str, sealed: bytes) -> None:
+        """Keep which pump is whose: salted tag, patient, model, and the sealed serial number and salt."""
+        with self._writing():
+            self._db.execute(
+                "INSERT OR REPLACE INTO pump_link VALUES (?,?,?,?)", (serial_tag, patient_ref, model, sealed)
+            )
+
+    def pump_links(self) -> tuple[PumpLink, ...]:
+        """All pump links, by tag."""
+        rows = self._rows("SELECT tag, patient, model, sealed FROM pump_link ORDER BY tag")
+        return tuple(PumpLink(*row) for row in rows)
+
+    def set_store_key(self, user: str, wrapped: bytes) -> None:
+        """Keep the store key wrapped for a person."""
+        with self._writing():
+            self._db.execute("INSERT OR REPLACE INTO store_key VALUES (?,?)", (user, wrapped))
+
+    def store_keys(self) -> tuple[tuple[str, bytes], ...]:
+        """(user, wrapped store key), by user."""
+        return self._rows("SELECT user, wrapped FROM store_key ORDER BY user")
+
+    def set_meta(self, key: str, value: bytes) -> None:
+        """Keep a setting of this store."""
+        with self._writing():
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES (?,?)", (key, value))
+
+    def meta(self, key: str) -> bytes | None:
+        """A setting of this store, or None."""
+        rows = self._rows("SELECT value FROM meta WHERE key = ?", (key,))
+        return rows[0][0] if rows else None
+
+    # Derived tables
+
+    def rebuild(self) -> RebuildReport:
+        """Drop the derived tables, make them again from the entries, and say which had not agreed."""
+        with self._writing():
+            return self._replayed()
+
+    def check_derived(self) -> RebuildReport:
+        """As `rebuild`, but nothing is changed: what an altered derived row looks like to the log."""
+        with self._writing(commit=False):
+            return self._replayed()
+
+    def _replayed(self) -> RebuildReport:
+        before = digests(self._db)
+        copies: list[int] = []
+        for idx, note in self._numbered():
+            entry = parse_entry(note, idx)
+            row = fetch(self._db, "SELECT type, patient, utc FROM entry WHERE idx = ?", (idx,))
+            if row != ((entry.type, entry.patient, entry.utc),):
+                copies.append(idx)
+                self._db.execute(
+                    "UPDATE entry SET type = ?, patient = ?, utc = ? WHERE idx = ?",
+                    (entry.type, entry.patient, entry.utc, idx),
+                )
+        count = replay(self._db, self._numbered())
+        after = digests(self._db)
+        return RebuildReport(count, tuple(table for table in after if before.get(table) != after[table]), tuple(copies))
+
+    # Transactions
+
+    @contextmanager
+    def _writing(self, *, commit: bool = True) -> Iterator[None]:
+        if self._lock is None:
+            raise StoreReadOnly(self._name)
+        if self._faulted:
+            raise StoreFaulted(self._name)
+        try:
+            with translated(self._name), self._transaction(commit=commit):
+                yield
+        except StoreFaulted:
+            self._faulted = True
+            raise
+
+    @contextmanager
+    def _transaction(self, *, commit: bool = True) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT" if commit else "ROLLBACK")
+        except BaseException:
+            # SQLite rolls back by itself on some errors; only an open transaction can be rolled back.
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+
+    def _rows(self, sql: str, values: tuple[Any, ...] = ()) -> tuple[tuple[Any, ...], ...]:
+        with translated(self._name):
+            return fetch(self._db, sql, values)
+
+    # Closing
+
+    def close(self) -> None:
+        """Fold the write-ahead log into the file, close it, give the lock back. Harmless when repeated."""
+        try:
+            self._db.close()
+        finally:
+            if self._lock is not None:
+                self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _beside(path: Path, ending: str) -> Path:
+    return path.with_name(path.name + ending)
