@@ -9,7 +9,23 @@ import protocol
 
 FILES = sorted(Path(protocol.__file__).parent.glob("*.py"))
 FORBIDDEN = frozenset(
-    ["asyncio", "threading", "multiprocessing", "subprocess", "socket", "select", "selectors", "serial", "time", "random", "secrets", "signal", "textual", "drivers", "programmer"]
+    [
+        "asyncio",
+        "threading",
+        "multiprocessing",
+        "subprocess",
+        "socket",
+        "select",
+        "selectors",
+        "serial",
+        "time",
+        "random",
+        "secrets",
+        "signal",
+        "textual",
+        "drivers",
+        "programmer",
+    ]
 )
 METHODS = frozenset(["sleep", "urandom", "monotonic", "time_ns", "perf_counter", "today", "utcnow"])
 FUNCTIONS = METHODS | {"open", "input", "print"}
@@ -37,9 +53,7 @@ def test_no_float(path: Path) -> None:
             assert not isinstance(node.value, float), f"{path.name}:{node.lineno}"
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             assert node.func.id != "float", f"{path.name}:{node.lineno}"
-        assert not (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div)), (
-            f"{path.name}:{node.lineno}"
-        )
+        assert not (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div)), f"{path.name}:{node.lineno}"
 
 
 def test_the_rule_finds_something() -> None:
