@@ -24,11 +24,11 @@ from programmer.visit.line import LineLost, NoPump, Opened
 from programmer.visit.proposal import Annex, DoseProposal, RefillProposal
 from programmer.visit.shell import Desk, PumpOnFile, VisitShell
 from protocol.connection import TabletConnection
-from protocol.events import EndReason, Event, Received, SessionEnded, SessionOpened, WandFound
+from protocol.events import Event, Received, SessionEnded, SessionOpened, WandFound
 from protocol.link import LinkTiming
 from protocol.messages import Discrepancy, Drug, Message, Mode, Program
 from protocol.session import Pairing, TabletKeys
-from tests.visit.disk import Disk
+from tests.visit.disk import Disk, Inode
 
 START_S = 1_795_424_400  # 2026-11-23T09:00:00Z
 ORIGIN = "clinic.example/sim/pumplog/T-0042/1"
@@ -100,9 +100,7 @@ def provision(dose_ng: int = 100_000, fill_nl: int = 20_000_000) -> Provision:
                 Clinician(public_key=DOCTOR.public_key.hex(), role="prescriber"),
                 Clinician(public_key=NURSE.public_key.hex(), role="refill_nurse"),
             ],
-            "program": InitialProgram(
-                dose_ng_per_day=dose_ng, concentration_ng_per_ml=500_000, alarm_nl=2_000_000
-            ),
+            "program": InitialProgram(dose_ng_per_day=dose_ng, concentration_ng_per_ml=500_000, alarm_nl=2_000_000),
             "fill_nl": fill_nl,
             "start_s": START_S,
         }
@@ -229,7 +227,9 @@ def stamps() -> Callable[[], Stamp]:
 
     def stamp() -> Stamp:
         count[0] += 1
-        return Stamp(f"2026-12-07T09:{count[0] // 60 % 60:02d}:{count[0] % 60:02d}.000000Z", "3f" * 16, count[0] * 10**6)
+        return Stamp(
+            f"2026-12-07T09:{count[0] // 60 % 60:02d}:{count[0] % 60:02d}.000000Z", "3f" * 16, count[0] * 10**6
+        )
 
     return stamp
 
@@ -288,7 +288,11 @@ class Bench:
 
     def power_off(self) -> None:
         """The tablet's power fails: what was not made durable is gone, the journal's lock too."""
-        self.disk.power_cut()
+        kept = {
+            path: Inode(bytearray(node.durable), bytearray(node.durable))
+            for path, node in self.disk.durable_names.items()
+        }
+        self.disk = Disk(names=kept, durable_names=dict(kept))
 
 
 def dose(ng_per_day: int) -> DoseProposal:
@@ -305,6 +309,4 @@ def dose(ng_per_day: int) -> DoseProposal:
 
 def refill(reservoir_nl: int = 20_000_000, discrepancy: Discrepancy = Discrepancy.NONE) -> RefillProposal:
     """A proposal of a refill to ``reservoir_nl``."""
-    return RefillProposal(
-        reservoir_nl, 4_600_000, 5_000_000, reservoir_nl, discrepancy, Annex("baclofen 2026-10")
-    )
+    return RefillProposal(reservoir_nl, 4_600_000, 5_000_000, reservoir_nl, discrepancy, Annex("baclofen 2026-10"))
