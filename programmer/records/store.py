@@ -9,6 +9,8 @@ so the store refuses to write until it is opened again; reading goes on.
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +25,7 @@ from programmer.records.derived import digests, project, replay
 from programmer.records.engine import QUICK_CHECK_PAGES, WriterLock, connect, fetch, sync_folder, translated
 from programmer.records.entry import parse_entry
 from programmer.records.errors import (
+    DiskFull,
     EntryOutOfOrder,
     StoreDamaged,
     StoreExists,
@@ -68,13 +71,7 @@ class Store(Queries):
             if path.exists():
                 raise StoreExists(path.name)
             # Made aside and renamed when whole: an interruption leaves no half-made store under the name.
-            draft = _beside(path, ".new")
-            for left in (draft, _beside(draft, "-wal"), _beside(draft, "-shm")):
-                left.unlink(missing_ok=True)
-            try:
-                os.close(os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-            except OSError:
-                raise StoreReadOnly(path.name) from None
+            draft = _empty_file(path)
             connection = connect(draft, key, read_only=False)
             try:
                 cls(path, connection, lock)._migrate(0)
@@ -358,6 +355,31 @@ class Store(Queries):
         after = digests(self._db)
         return RebuildReport(count, tuple(table for table in after if before.get(table) != after[table]), tuple(copies))
 
+    # Backup
+
+    def backup(self, path: Path, key: bytes) -> str:
+        """Copy the store, encrypted with the same `key`, to a new file; the SHA-256 of that file in hex.
+
+        The copy is one whole state, is opened and checked once, and takes its name only then.
+        It counts as a backup after the audit log in it was verified. Raises as `create` and `open` do.
+        """
+        if path.exists():
+            raise StoreExists(path.name)
+        draft = _empty_file(path)
+        copy = connect(draft, key, read_only=False)
+        try:
+            with translated(path.name), copy.backup("main", self._db, "main") as copying:
+                while not copying.done:
+                    copying.step(_PAGE)
+        finally:
+            copy.close()
+        with translated(path.name):
+            type(self)._opened(draft, connect(draft, key, read_only=False), None).close()
+        digest = hashlib.sha256(draft.read_bytes()).hexdigest()
+        draft.rename(path)
+        sync_folder(path.parent)
+        return digest
+
     # Transactions
 
     @contextmanager
@@ -406,6 +428,18 @@ class Store(Queries):
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _empty_file(path: Path) -> Path:
+    """An empty file (0600) beside the one it will become, in place of what an interruption left there."""
+    draft = _beside(path, ".new")
+    for left in (draft, _beside(draft, "-wal"), _beside(draft, "-shm")):
+        left.unlink(missing_ok=True)
+    try:
+        os.close(os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except OSError as fault:
+        raise (DiskFull if fault.errno == errno.ENOSPC else StoreReadOnly)(path.name) from None
+    return draft
 
 
 def _beside(path: Path, ending: str) -> Path:
