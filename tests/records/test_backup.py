@@ -46,6 +46,12 @@ def test_an_interrupted_creation_leaves_nothing_under_the_name(tmp_path: Path) -
         assert store.head() is None
 
 
+def test_a_log_without_its_store_is_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "store.db-wal").write_bytes(b"entries of a store whose file went away")
+    with pytest.raises(StoreExists):
+        Store.create(tmp_path / "store.db", KEY)
+
+
 def test_a_migration_keeps_the_bytes_of_the_entries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A next version adds a column; entries and head stay, derived tables are made again."""
     path = tmp_path / "store.db"
