@@ -14,7 +14,7 @@ from drivers.virtual.nvm import OUTCOMES, TOMBSTONES, Health
 from protocol.errors import MalformedMessage
 from protocol.messages import Committed, Discrepancy, Program
 from protocol.order import CHAIN_START
-from protocol.participant import Memory
+from protocol.participant import OUTCOMES_KEPT, Memory
 from protocol.wire_model import U32, Bytes16, Wire, WireModel
 
 
@@ -66,7 +66,7 @@ def boot(image: bytes) -> Booted:
     unbroken: list[Committed] = []
     epoch = found.current.epoch
     for outcome in sorted(outcomes, key=lambda o: o.epoch, reverse=True):
-        if outcome.epoch != epoch - len(unbroken):
+        if outcome.epoch != epoch - len(unbroken) or len(unbroken) == OUTCOMES_KEPT:
             break
         unbroken.insert(0, outcome)
     chain = unbroken[-1].chain if unbroken else CHAIN_START
