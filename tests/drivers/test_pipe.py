@@ -91,9 +91,7 @@ def test_pacing_is_ten_bits_a_byte(baud: int, size: int, last_ms: int) -> None:
     assert pipe.next_arrival() is None
 
 
-@given(
-    st.lists(st.tuples(st.sampled_from(Direction), st.binary(max_size=9)), max_size=12), st.integers(0, 40)
-)
+@given(st.lists(st.tuples(st.sampled_from(Direction), st.binary(max_size=9)), max_size=12), st.integers(0, 40))
 @settings(max_examples=80, deadline=None)
 def test_a_cut_passes_exactly_its_bytes(writes: list[tuple[Direction, bytes]], byte: int) -> None:
     pipe, passed = Pipe([Cut(TO, byte)]), {TO: b"", FROM: b""}

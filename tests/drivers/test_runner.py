@@ -3,9 +3,12 @@
 import os
 import pty
 import queue
+import socket
 import threading
 import time
+import tty
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import pytest
 
@@ -13,6 +16,19 @@ from drivers.errors import PortLost
 from drivers.port import MemoryPort, memory_pair
 from drivers.runner import CallFailed, PortLostEvent, PortRunner, RunnerFailed, monotonic_ms
 from drivers.serial_port import open_port
+from protocol.framing import Frame, FrameDecoder
+from protocol.link import (
+    Address,
+    Delivered,
+    Kind,
+    LinkTiming,
+    Primary,
+    Repeat,
+    Request,
+    Retried,
+    Secondary,
+    address_type,
+)
 
 
 class Echo:
@@ -237,3 +253,97 @@ def test_the_clock_counts_milliseconds() -> None:
     begin = monotonic_ms()
     time.sleep(0.01)
     assert 9 <= monotonic_ms() - begin < 1000
+
+
+class LinkCore:
+    """The data link as a core: frames in, replies out as events."""
+
+    def __init__(self) -> None:
+        self.decoder = FrameDecoder()
+        self.primary = Primary(Address.WAND, LinkTiming(None, host_slack_ms=0, device_ms=100))
+
+    @staticmethod
+    def request_of(seq: int, core: "LinkCore", now: int) -> Sequence[object]:
+        core.primary.send(Kind.DATA, seq, b"%d" % seq, now)
+        return []
+
+    def receive_data(self, data: bytes, now: int) -> Sequence[object]:
+        frames = [item for item in self.decoder.feed(data) if isinstance(item, Frame)]
+        return [self.primary.receive(frame, now) for frame in frames]
+
+    def data_to_send(self) -> bytes:
+        return self.primary.data_to_send()
+
+    def next_timeout(self) -> int | None:
+        return self.primary.next_timeout()
+
+    def handle_timeout(self, now: int) -> Sequence[object]:
+        return [self.primary.handle_timeout(now)]
+
+
+class RealLine:
+    """The far end of a pseudo-terminal or a TCP connection, with a Secondary that loses its second reply."""
+
+    def __init__(self, kind: str) -> None:
+        self.executed: list[int] = []
+        self.server: socket.socket | None = None
+        self.line: socket.socket | None = None
+        if kind == "tcp":
+            self.server = socket.create_server(("127.0.0.1", 0))
+            self.url = f"socket://127.0.0.1:{self.server.getsockname()[1]}"
+        else:
+            self.fd, self.follower = pty.openpty()
+            tty.setraw(self.follower)
+            self.url = os.ttyname(self.follower)
+
+    def serve(self) -> None:
+        if self.server:
+            self.line, _ = self.server.accept()
+        secondary, decoder = Secondary(Address.WAND, handshake=False), FrameDecoder()
+        secondary.receive(Frame(address_type(Address.WAND, Kind.HELLO), 0xFE, b"nonce"))
+        while len(self.executed) < 3:
+            for frame in decoder.feed(self.line.recv(999) if self.line else os.read(self.fd, 999)):
+                assert isinstance(frame, Frame)
+                result = secondary.receive(frame)
+                if isinstance(result, Request):
+                    self.executed.append(int(result.payload))
+                    reply = secondary.reply(Kind.DATA_REPLY, result.seq, b"re " + result.payload)
+                    if result.seq != 1:
+                        self.send(reply)
+                elif isinstance(result, Repeat) and result.reply:
+                    self.send(result.reply)
+
+    def send(self, data: bytes) -> None:
+        if self.line:
+            self.line.sendall(data)
+        else:
+            os.write(self.fd, data)
+
+    def close(self) -> None:
+        for end in (self.line, self.server):
+            if end:
+                end.close()
+        if not self.server:
+            os.close(self.follower)
+            os.close(self.fd)
+
+
+@pytest.mark.parametrize("kind", ["pty", "tcp"])
+def test_the_link_runs_over_a_real_line(kind: str) -> None:
+    """A Primary in the runner and a Secondary behind a real line: three exchanges, the second with a lost reply."""
+    far, near = RealLine(kind), queue.Queue[object]()
+    answering = threading.Thread(target=far.serve, daemon=True)
+    answering.start()
+    core = LinkCore()
+    runner = PortRunner(open_port(far.url), core, on_event=near.put)
+    runner.start()
+    for seq, retries in ((0, 0), (1, 1), (2, 0)):
+        runner.call(partial(LinkCore.request_of, seq))
+        for _ in range(retries):
+            assert near.get(timeout=2) == Retried(2)
+        assert near.get(timeout=2) == Delivered(Kind.DATA_REPLY, seq, b"re %d" % seq)
+    assert far.executed == [0, 1, 2]
+    far.close()
+    assert isinstance(near.get(timeout=2), PortLostEvent)
+    assert runner.stop(2)
+    answering.join(2)

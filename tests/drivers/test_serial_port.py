@@ -53,8 +53,8 @@ class Far:
         elif self.memory:
             self.memory.close()
         elif self.fd >= 0:
-            os.close(self.fd)
-            self.fd = -1
+            fd, self.fd = self.fd, -1
+            os.close(fd)
 
 
 @pytest.fixture(params=["pty", "tcp", "memory"])

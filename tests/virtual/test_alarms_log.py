@@ -78,7 +78,11 @@ def test_ring_keeps_at_least_a_thousand_and_says_how_many_are_lost():
     assert (page.lost, page.entries[0].seq, page.next_cursor, page.more) == (76, 76, 86, True)
     page = log.page(1_095, 10)
     assert (page.lost, [e.value for e in page.entries], page.next_cursor, page.more) == (
-        0, [1_095, 1_096, 1_097, 1_098, 1_099], 1_100, False)
+        0,
+        [1_095, 1_096, 1_097, 1_098, 1_099],
+        1_100,
+        False,
+    )
     assert log.page(1_100, 5).entries == ()
 
 

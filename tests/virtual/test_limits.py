@@ -16,24 +16,37 @@ NOW = 30 * DAY_MS
 
 def _judge(old, new, conc=500_000, alarm=(2_000_000, 2_000_000), history=None, row=ROW, **more):
     history = (Past(0, old),) if history is None else history
-    return [r.code for r in judge(Setting(old, conc, alarm[0]), Setting(new, conc, alarm[1]),
-                                  history=history, now_ms=NOW, row=row, profile=PROFILE, **more)]
+    return [
+        r.code
+        for r in judge(
+            Setting(old, conc, alarm[0]),
+            Setting(new, conc, alarm[1]),
+            history=history,
+            now_ms=NOW,
+            row=row,
+            profile=PROFILE,
+            **more,
+        )
+    ]
 
 
-@pytest.mark.parametrize("old, new, codes", [
-    (100_000, 100_000, []),
-    (100_000, 115_000, []),
-    (100_000, 140_000, []),
-    (100_000, 140_001, ["CHANGE_ABOVE_HARD", "CHANGE_24H"]),
-    (100_000, 50_000, []),
-    (100_000, 49_999, ["DECREASE_ABOVE_HARD"]),
-    (1_190_000, 1_200_000, []),
-    (1_190_000, 1_200_001, ["DOSE_ABOVE_HARD", "WINDOW_ABOVE_HARD"]),
-    (1_500_000, 1_400_000, []),  # above the row, and lower than before: patients arrive with them
-    (1_500_000, 1_500_000, []),
-    (30_000, 24_000, []),
-    (30_000, 23_999, ["FLOW_BELOW_MINIMUM"]),
-])
+@pytest.mark.parametrize(
+    "old, new, codes",
+    [
+        (100_000, 100_000, []),
+        (100_000, 115_000, []),
+        (100_000, 140_000, []),
+        (100_000, 140_001, ["CHANGE_ABOVE_HARD", "CHANGE_24H"]),
+        (100_000, 50_000, []),
+        (100_000, 49_999, ["DECREASE_ABOVE_HARD"]),
+        (1_190_000, 1_200_000, []),
+        (1_190_000, 1_200_001, ["DOSE_ABOVE_HARD", "WINDOW_ABOVE_HARD"]),
+        (1_500_000, 1_400_000, []),  # above the row, and lower than before: patients arrive with them
+        (1_500_000, 1_500_000, []),
+        (30_000, 24_000, []),
+        (30_000, 23_999, ["FLOW_BELOW_MINIMUM"]),
+    ],
+)
 def test_dose_limits(old, new, codes):
     assert _judge(old, new) == codes
 
@@ -62,16 +75,24 @@ def test_open_discrepancy_blocks_increases_only():
     assert _judge(100_000, 100_000, discrepancy_open=True) == []
 
 
-@pytest.mark.parametrize("old, new, codes", [
-    (2_000_000, 1_000_000, []), (2_000_000, 999_999, ["ALARM_VOLUME_LOW"]),
-    (500_000, 600_000, []), (2_000_000, 20_000_000, []), (2_000_000, 20_000_001, ["ALARM_VOLUME_HIGH"])])
+@pytest.mark.parametrize(
+    "old, new, codes",
+    [
+        (2_000_000, 1_000_000, []),
+        (2_000_000, 999_999, ["ALARM_VOLUME_LOW"]),
+        (500_000, 600_000, []),
+        (2_000_000, 20_000_000, []),
+        (2_000_000, 20_000_001, ["ALARM_VOLUME_HIGH"]),
+    ],
+)
 def test_alarm_volume(old, new, codes):
     assert _judge(100_000, 100_000, alarm=(old, new)) == codes
 
 
 def test_concentration_needs_a_bridge():
-    found = judge(Setting(100_000, 500_000, 0), Setting(100_000, 2_000_000, 0), history=(), now_ms=0,
-                  row=ROW, profile=PROFILE)
+    found = judge(
+        Setting(100_000, 500_000, 0), Setting(100_000, 2_000_000, 0), history=(), now_ms=0, row=ROW, profile=PROFILE
+    )
     assert [r.code for r in found] == ["BRIDGE_UNDECIDED"]
 
 

@@ -19,8 +19,9 @@ BASE = 7
 def _small_battery(rng):
     lead = rng.randrange(1, 200) * 1000
     life = rng.randrange(50, 900) * 1000
-    return BatteryModel(capacity=BASE * (life + lead), base_pw=BASE, flat_to_nl_day=0,
-                        slope_pw_per_ul_day=0, lead_ms=lead)
+    return BatteryModel(
+        capacity=BASE * (life + lead), base_pw=BASE, flat_to_nl_day=0, slope_pw_per_ul_day=0, lead_ms=lead
+    )
 
 
 def _history(rng):
@@ -87,7 +88,12 @@ def _agree(seed):
     ticker.run_to(end)
     r = physics.read(state)
     assert (r.model_u, r.reservoir_true, r.delivered_true, r.programmed_u, r.energy) == (
-        ticker.model, ticker.true, ticker.delivered, ticker.programmed, ticker.energy)
+        ticker.model,
+        ticker.true,
+        ticker.delivered,
+        ticker.programmed,
+        ticker.energy,
+    )
     assert (state.low, state.empty, state.ended) == (ticker.low, ticker.empty, ticker.ended)
     assert sorted((c.kind.value, -(-c.at_ms // 1000) * 1000) for c in seen) == sorted(ticker.seen)
 
@@ -126,8 +132,14 @@ def test_each_kind_of_crossing_occurs_in_the_random_histories():
 
 
 def _pump(gain=0, fill=20_000_000, dose=300_000, conc=500_000, alarm=2_000_000):
-    return physics.initial(load_profile("child-20").battery, at_ms=0, fill_nl=fill, alarm_nl=alarm,
-                           rate_nl_day=physics.rate_for_dose(dose, conc), gain_ppm=gain)
+    return physics.initial(
+        load_profile("child-20").battery,
+        at_ms=0,
+        fill_nl=fill,
+        alarm_nl=alarm,
+        rate_nl_day=physics.rate_for_dose(dose, conc),
+        gain_ppm=gain,
+    )
 
 
 def test_ordinary_refill_example_fast_pump():
@@ -191,8 +203,7 @@ def test_battery_curve_and_end_of_service():
     assert percent_left(battery, battery.capacity + 1) == 0
     state = physics.set_alarm(_pump(dose=50_000, alarm=0), 0)
     state, seen = physics.run_to(state, 84 * month)
-    assert [(c.kind, c.at_ms) for c in seen[-2:]] == [
-        (Kind.ERI, 84 * month - 90 * DAY_MS), (Kind.EOS, 84 * month)]
+    assert [(c.kind, c.at_ms) for c in seen[-2:]] == [(Kind.ERI, 84 * month - 90 * DAY_MS), (Kind.EOS, 84 * month)]
     assert physics.read(state).rate_nl_day == 0
     assert physics.read(physics.set_rate(state, 5)).rate_nl_day == 0
 
@@ -206,10 +217,17 @@ def test_needle_takes_no_more_than_there_is():
     assert after.model == state.model
 
 
-@pytest.mark.parametrize("act", [
-    lambda s: physics.run_to(s, -1), lambda s: physics.read(s, -1), lambda s: physics.set_gain(s, -1_000_001),
-    lambda s: physics.set_alarm(s, -1), lambda s: physics.set_model(s, -1),
-    lambda s: physics.initial(s.battery, at_ms=0, fill_nl=-1, alarm_nl=0, rate_nl_day=0)])
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda s: physics.run_to(s, -1),
+        lambda s: physics.read(s, -1),
+        lambda s: physics.set_gain(s, -1_000_001),
+        lambda s: physics.set_alarm(s, -1),
+        lambda s: physics.set_model(s, -1),
+        lambda s: physics.initial(s.battery, at_ms=0, fill_nl=-1, alarm_nl=0, rate_nl_day=0),
+    ],
+)
 def test_impossible_events_are_refused(act):
     with pytest.raises(PhysicsError):
         act(_pump())
