@@ -201,6 +201,19 @@ def test_main_serves_until_it_is_interrupted(tmp_path, monkeypatch, capsys):
     assert state_file.load(tmp_path / "m.state") is not None
 
 
+def test_a_full_disk_ends_the_pump_with_a_sentence(tmp_path, monkeypatch, capsys):
+    def full(self, longest_ms=0):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Server, "turn", full)
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        assert main(["--listen", "pty"]) == 2
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert "make room" in capsys.readouterr().err
+
+
 def _refused(capsys, *arguments):
     assert main(arguments) == 2
     said = capsys.readouterr().err
