@@ -10,11 +10,9 @@ import contextlib
 import hashlib
 import json
 import os
-import pty
 import selectors
 import socket
 import time
-import tty
 from collections.abc import Callable
 from pathlib import Path
 
@@ -109,6 +107,11 @@ class Line:
         return url(self._listener) if self._listener is not None else os.ttyname(self._slave)
 
     def _open_pty(self) -> None:
+        try:
+            import pty
+            import tty
+        except ImportError as error:
+            raise ListenError("this system has no pseudo terminals; use tcp:HOST:PORT") from error
         self._master, self._slave = pty.openpty()
         tty.setraw(self._slave)
         os.set_blocking(self._master, False)
