@@ -85,6 +85,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         server.run()
     except KeyboardInterrupt:
         return 0
+    except OSError as error:  # nothing that could not be saved was answered
+        print(f"virtual pump: cannot save its state: {error.strerror or error}; make room and start it again",
+              file=sys.stderr)
+        return 2
     return 0
 
 

@@ -302,7 +302,7 @@ class Firmware:
             case GetEvents():
                 out = (Reply(events_page(state.log, message.cursor)),)
             case Present():
-                state, out = self._present(state, message, session)
+                state, out = self._present(state, message, session, clock_ms)
             case SilenceAlarm():
                 state, out = self._silence(state, message, clock_ms)
             case Close():
@@ -313,10 +313,11 @@ class Firmware:
                 out = (_refuse(message, messages.Refusal.UNSUPPORTED),)
         return state, expired + out
 
-    def _present(self, state: PumpState, message: Present, session: Session) -> Step:
+    def _present(self, state: PumpState, message: Present, session: Session, clock_ms: int) -> Step:
         role = dict(self.identity.clinicians).get(message.public_key)
         if role is None:
-            return state, (_refuse(message, messages.Refusal.SIGNER_UNKNOWN),)
+            log = state.log.add(clock_ms, EventCode.COMMAND_REFUSED, int(messages.Refusal.SIGNER_UNKNOWN))
+            return replace(state, log=log), (Save(), _refuse(message, messages.Refusal.SIGNER_UNKNOWN))
         if message.position > min(1, len(session.signers)):
             return state, (_refuse(message, messages.Refusal.MALFORMED),)
         signers = (*session.signers[: message.position], Signer(message.public_key, role))

@@ -10,11 +10,9 @@ import contextlib
 import hashlib
 import json
 import os
-import pty
 import selectors
 import socket
 import time
-import tty
 from collections.abc import Callable
 from pathlib import Path
 
@@ -109,6 +107,11 @@ class Line:
         return url(self._listener) if self._listener is not None else os.ttyname(self._slave)
 
     def _open_pty(self) -> None:
+        try:
+            import pty
+            import tty
+        except ImportError as error:
+            raise ListenError("this system has no pseudo terminals; use tcp:HOST:PORT") from error
         self._master, self._slave = pty.openpty()
         tty.setraw(self._slave)
         os.set_blocking(self._master, False)
@@ -121,6 +124,8 @@ class Line:
     def _accept(self) -> None:
         assert self._listener is not None
         client, _ = self._listener.accept()
+        if self._client is not None:
+            self._read_tcp()  # the one before may be gone without our having heard of it yet
         if self._client is not None:
             client.close()  # one programmer at a time owns the line
             return
@@ -197,14 +202,14 @@ class Server:
             entropy=entropy_source(seed, f"run {state.counters.resets}"),
             now_ms=monotonic_ms(),
             clock_ms=clock,
-            persist=lambda kept: self._save(kept, durable=True),
+            persist=self._save,
         )
         self.line = Line(listen, self._selector, self._feed, self.host.line_closed)
         self._control = None if control is None else open_listener(control)
         if self._control is not None:
             self._selector.register(self._control, selectors.EVENT_READ, self._accept_control)
         self._buffers: dict[socket.socket, bytes] = {}
-        self._save(state, durable=True)
+        self._save(state)
         self._saved_ms = monotonic_ms()
 
     def _begin(self, pump: Firmware, catch_up: bool) -> tuple[PumpState, int]:
@@ -223,7 +228,7 @@ class Server:
         staged = None if found.staged is None else bytes.fromhex(found.staged)
         return pump.boot(state, clock, staged), clock
 
-    def _save(self, state: PumpState, *, durable: bool) -> None:
+    def _save(self, state: PumpState) -> None:
         if self._path is not None:
             file = state_file.capture(
                 state,
@@ -233,7 +238,7 @@ class Server:
                 clock_ms=state.physics.now_ms,
                 wall_ms=wall_ms(),
             )
-            state_file.save(self._path, file, durable=durable)
+            state_file.save(self._path, file)
 
     def ready(self) -> dict[str, str | None]:
         """What is printed once everything listens."""
@@ -281,20 +286,21 @@ class Server:
             return {"ok": False, "error": str(error)}
         if self.host.unplugged:
             self.line.unplug()
-        self._save(self.host.state, durable=True)
+        self._save(self.host.state)
         return {"ok": True, "wand": self.line.name, **answer}
 
-    def turn(self) -> None:
-        """One round of the loop: wait for the line or for the next due time, then handle it."""
+    def turn(self, longest_ms: int = IDLE_MS) -> None:
+        """One round of the loop: wait for the line or the next due time, at most `longest_ms`; handle it."""
         now = monotonic_ms()
         due = self.host.next_timeout()
-        wait = IDLE_MS if due is None else min(IDLE_MS, max(0, due - now))
+        wait = longest_ms if due is None else min(longest_ms, max(0, due - now))
         for key, _ in self._selector.select(wait / 1000):
-            key.data()
+            if self._selector.get_map().get(key.fd) is key:  # not closed by one handled before it
+                key.data()
         now = monotonic_ms()
         self.line.write(self.host.tick(now))
         if now - self._saved_ms >= SAVE_EVERY_MS:
-            self._save(self.host.state, durable=False)
+            self._save(self.host.state)
             self._saved_ms = now
 
     def run(self) -> None:
@@ -303,5 +309,5 @@ class Server:
             while True:
                 self.turn()
         finally:
-            self._save(self.host.state, durable=True)
+            self._save(self.host.state)
             self._selector.close()

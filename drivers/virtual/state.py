@@ -1,8 +1,8 @@
 """The state file of a virtual pump: memory image, physics, alarms, log; one atomic file, mode 0600.
 
 It names schema, model version, profile with digest, and seed; a file that does not fit is refused, never
-converted. Every save replaces the whole file, so that memory and physics always belong together; a save for
-the sake of an answer is synchronised to the disk before the answer leaves.
+converted. Every save replaces the whole file, so that memory and physics always belong together, and is
+synchronised to the disk: a save for the sake of an answer is durable before the answer leaves.
 """
 
 from __future__ import annotations
@@ -175,19 +175,17 @@ def check(found: StateFile, *, profile: Profile, seed: int | None, serial: str) 
             raise StateError(f"the state file has another {what} ({has} instead of {want}); use its own, or a new file")
 
 
-def save(path: Path, file: StateFile, *, durable: bool) -> None:
-    """Replace the file as a whole; with `durable` it and its name are on the disk before this returns."""
+def save(path: Path, file: StateFile) -> None:
+    """Replace the file as a whole; it and its name are on the disk before this returns."""
     fresh = path.with_name(path.name + ".new")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with open(descriptor, "w", encoding="utf-8") as out:
         out.write(file.model_dump_json(by_alias=True))
         out.flush()
-        if durable:
-            os.fsync(out.fileno())
+        os.fsync(out.fileno())
     os.replace(fresh, path)
-    if durable:
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

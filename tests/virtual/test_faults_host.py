@@ -1,12 +1,18 @@
 """Wire faults at every byte, over the memory pipe: the pump's memory is the old or the new program, and a
 query after reconnecting tells which."""
 
+import random
+
 import pytest
 
 from drivers.virtual import faults
 from drivers.virtual.control import ControlError, obey
 from drivers.virtual.faults import FaultError, arm
+from drivers.virtual.physics import PhysicsError
+from protocol.framing import Frame, FrameDecoder, encode_frame
+from protocol.link import Address, Kind, address_type
 from protocol.messages import Committed, NotApplied, Present, Query, ReadBack
+from protocol.wand import Coupling, GetCoupling, Identify, decode_wand, encode_wand
 from tests.virtual.clinic import PHYSICIAN, LinkDied, Visit, ed_public, key, make_host, program
 
 TX = key("fault tx")[:16]
@@ -69,6 +75,45 @@ def test_bytes_one_at_a_time_and_noise_between_frames_change_nothing():
     host.feed(b"\x13noise\xff" * 400, 0)
     host.feed(b"\x00", 0)
     assert Visit(host.feed).connect().order(program()).epoch == 1
+
+
+def test_random_frames_change_nothing_and_stop_nothing():
+    rng = random.Random(5)
+    host = make_host()
+    before = host.state
+    for _ in range(3_000):
+        kind = address_type(rng.choice((Address.WAND, Address.PUMP, 7)), rng.choice((0, 2, 4, 1, 9)))
+        seq = rng.choice((0xFE, 0xFF, 0, 1, rng.randrange(256)))
+        payload = rng.choice((rng.randbytes(rng.randrange(60)), b"\x82\x03\xa0", b"\x82\x02\xa0", b"\x80"))
+        host.feed(encode_frame(Frame(kind, seq, payload)), 0)
+    assert host.state == before
+    assert Visit(host.feed).connect().status().epoch == 0
+
+
+def test_the_wand_answers_repeats_alike_and_holds_its_tongue_otherwise():
+    host = make_host()
+    hello = encode_frame(Frame(address_type(Address.WAND, Kind.HELLO), 0xFE, encode_wand(Identify(nonce=bytes(8)))))
+    first = host.feed(hello, 0)
+    assert first
+    assert host.feed(hello, 0) == first
+    coupling = Frame(address_type(Address.WAND, Kind.DATA), 0, encode_wand(GetCoupling()))
+    wire = host.feed(encode_frame(coupling), 0)
+    assert decode_wand(FrameDecoder().feed(wire)[0].payload) == Coupling(strength=5, battery_percent=100)
+    answer = Frame(address_type(Address.WAND, Kind.DATA), 1, encode_wand(Coupling(strength=1, battery_percent=1)))
+    assert host.feed(encode_frame(answer), 0) == b""
+
+
+def test_the_clock_runs_forward_only():
+    with pytest.raises(PhysicsError):
+        make_host().advance(-1, 0)
+
+
+def test_a_cut_line_is_mended_when_the_port_is_opened_anew():
+    host = make_host()
+    host.dead = True
+    assert host.feed(b"\x01\x02\x00\x05", 0) == b""
+    host.line_closed()
+    assert Visit(host.feed).connect().status().epoch == 0
 
 
 def test_a_fault_beyond_the_frame_does_not_fire():

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from drivers.virtual import nvm, record
+from drivers.virtual import nvm, physics, record
 from drivers.virtual.eventlog import EventCode
 from drivers.virtual.firmware import Gain, Needle
 from drivers.virtual.physics import TRUE_NL
@@ -259,6 +259,33 @@ def test_a_proposal_expires_after_120_s_and_dies_with_its_session(host, visit):
     visit.connect()
     assert visit.ask(Query(txid=other, base_epoch=0)) == NotApplied(txid=other)
     assert EventCode.STAGE_DROPPED in _codes(host)
+
+
+def test_a_proposal_expires_on_an_otherwise_silent_line_too(host, visit):
+    visit.ask(visit.stage_message(TX, visit.status(), program()))
+    assert host.next_timeout() == visit.now + 5_000
+    visit.now += 120_000
+    host.tick(visit.now)
+    assert host.state.participant.proposal is None
+    assert TX in host.state.participant.memory.tombstones
+
+
+def test_while_forty_programs_are_staged_the_running_one_delivers_to_the_step():
+    quiet, busy = make_host(), make_host()
+    visit = Visit(busy.feed).connect()
+    for n in range(40):
+        txid = key(f"staged {n}")[:16]
+        visit.ask(visit.stage_message(txid, visit.status(), program(105_000 + n)))
+        visit.ask(ReadBack(txid=txid))
+        for host in (quiet, busy):
+            host.advance(977_000, visit.now)
+        steps = [physics.motor_steps(h.state.physics, 500 * physics.NL) for h in (quiet, busy)]
+        assert steps[0] == steps[1] > 0
+    assert busy.state.physics == quiet.state.physics
+
+
+def test_a_reply_sent_as_a_request_is_refused(visit):
+    assert visit.ask(Aborted(txid=TX)).reasons == (Refusal.UNSUPPORTED,)
 
 
 def test_abort_and_a_used_txid(visit):

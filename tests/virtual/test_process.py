@@ -13,9 +13,10 @@ import pytest
 import serial
 
 from drivers.virtual import state as state_file
+from drivers.virtual.__main__ import _parser, _stop, build, main
 from drivers.virtual.provision import ProvisionError, default_provision, load_provision, parse_provision
-from drivers.virtual.server import ListenError, entropy_source, tcp_address
-from protocol.messages import Committed, Query
+from drivers.virtual.server import ListenError, Server, entropy_source, tcp_address
+from protocol.messages import Committed, NotApplied, Query
 from tests.virtual.clinic import START_S, LinkDied, Visit, key, program, provision
 
 TX = key("process tx")[:16]
@@ -69,20 +70,18 @@ class Process:
         return code
 
 
-@pytest.mark.parametrize("listen", ["pty", "tcp:127.0.0.1:0"])
-def test_dose_change_advance_and_restart_over_a_real_line(tmp_path, listen):
-    pump = Process(tmp_path, listen, "--seed", "3")
-    assert pump.ready["wand"].startswith("/dev/" if listen == "pty" else "socket://")
+def test_killed_and_started_again_the_program_is_there(tmp_path):
+    pump = Process(tmp_path, "pty", "--seed", "3")
+    assert pump.ready["wand"].startswith("/dev/")
     visit = Visit(pump.carry).connect()
     assert isinstance(visit.order(program(), txid=TX), Committed)
     assert pump.say(op="advance", days=10)["ok"]
     before = pump.say(op="status")
     assert (before["dose_ng_per_day"], before["epoch"], before["ok"]) == (115_000, 1, True)
     assert 17_690_000 < before["true_reservoir_nl"] <= 17_700_000
-    assert not pump.say(op="nonsense")["ok"]
     assert pump.stop(signal.SIGKILL) == -signal.SIGKILL
 
-    again = Process(tmp_path, listen, "--seed", "3", given=False)
+    again = Process(tmp_path, "pty", "--seed", "3", given=False)
     visit = Visit(again.carry).connect()
     status = visit.status()
     assert (status.dose_ng_per_day, status.epoch, status.resets) == (115_000, 1, 1)
@@ -91,35 +90,154 @@ def test_dose_change_advance_and_restart_over_a_real_line(tmp_path, listen):
     assert again.stop() == 0
 
 
-def test_unplug_gives_a_new_port_and_the_query_settles_the_doubt(tmp_path):
-    pump = Process(tmp_path, "pty")
-    visit = Visit(pump.carry).connect()
-    pump.say(op="fault", id="F-L12", when="rx:COMMITTED", byte=17)
-    with pytest.raises((LinkDied, OSError)):
-        visit.order(program(), txid=TX)
-    pump.port.close()
-    status = pump.say(op="status")
-    assert status["wand"] != pump.ready["wand"] or status["fired"] == ["F-L12"]
-    pump.open(status["wand"])
-    assert Visit(pump.carry).connect().ask(Query(txid=TX, base_epoch=0)).epoch == 1
-    pump.stop()
+class Served:
+    """The server in this process, turned by hand: no waiting, every line of it measured."""
+
+    def __init__(self, *arguments):
+        self.server = build(_parser().parse_args([*arguments]))
+        self.ready = self.server.ready()
+        self.open(self.ready["wand"])
+
+    def open(self, wand):
+        self.port = serial.serial_for_url(wand, timeout=0.02)
+
+    def carry(self, data, now_ms):
+        self.port.write(data)
+        got = b""
+        for _ in range(3):  # the kernel hands bytes over a moment later
+            self.server.turn(20)
+            got += self.port.read(1024)
+            if got.endswith(b"\0"):
+                break
+        return got
+
+    def control(self):
+        host, port = self.ready["control"].removeprefix("socket://").split(":")
+        return socket.create_connection((host, int(port)), timeout=5)
+
+    def say(self, line, text):
+        line.sendall(text)
+        for _ in range(3):
+            self.server.turn(5)
+        return json.loads(line.recv(65_536))
 
 
-def _refused(*arguments):
-    done = subprocess.run([sys.executable, "-m", "drivers.virtual", *arguments], capture_output=True, text=True)
-    assert done.returncode == 2
-    assert len(done.stderr.splitlines()) == 1
-    return done.stderr
+def _serve(tmp_path, listen, *more):
+    file = tmp_path / "provision.json"
+    file.write_text(provision().model_dump_json(by_alias=True))
+    return Served("--listen", listen, "--control", "tcp:127.0.0.1:0", "--provision", str(file), "--state",
+                  str(tmp_path / "pump.state"), *more)
 
 
-def test_what_cannot_begin_says_why_and_exits_2(tmp_path):
+@pytest.mark.parametrize("listen", ["pty", "tcp:127.0.0.1:0"])
+def test_the_same_visit_over_each_line(tmp_path, listen):
+    served = _serve(tmp_path, listen)
+    done = Visit(served.carry).connect().order(program(), txid=TX)
+    assert done.epoch == 1
+    line = served.control()
+    assert served.say(line, b'{"op":"nonsense"}\n')["ok"] is False
+    assert served.say(line, b'{"op":"advance","days":10}\n')["ok"] is True
+    assert served.say(line, b'{"op":"status"}\n')["epoch"] == 1
+    line.close()
+    served.server.turn(0)
+    again = _serve(tmp_path, listen, "--catch-up")
+    assert Visit(again.carry).connect().ask(Query(txid=TX, base_epoch=0)) == done
+
+
+@pytest.mark.parametrize("listen", ["pty", "tcp:127.0.0.1:0"])
+@pytest.mark.parametrize("at_once", [True, False])
+def test_unplug_and_the_query_settles_the_doubt(tmp_path, listen, at_once):
+    served = _serve(tmp_path, listen)
+    line = served.control()
+    fault = b'{"op":"fault","id":"F-L12"}\n' if at_once else (
+        b'{"op":"fault","id":"F-L12","when":"rx:COMMITTED","byte":17}\n')
+    visit = Visit(served.carry).connect()
+    visit.status()
+    answer = served.say(line, fault)
+    if not at_once:
+        with pytest.raises((LinkDied, OSError)):
+            visit.order(program(), txid=TX)
+        answer = served.say(line, b'{"op":"status"}\n')
+    served.port.close()
+    served.open(answer["wand"])
+    verdict = Visit(served.carry).connect().ask(Query(txid=TX, base_epoch=0))
+    assert isinstance(verdict, NotApplied if at_once else Committed)
+
+
+def test_one_programmer_at_a_time_owns_the_line_and_the_next_may_follow(tmp_path):
+    served = _serve(tmp_path, "tcp:127.0.0.1:0")
+    first = Visit(served.carry).connect()
+    first.status()
+    host, port = served.ready["wand"].removeprefix("socket://").split(":")
+    with socket.create_connection((host, int(port)), timeout=5) as second:
+        served.server.turn(0)
+        assert second.recv(1) == b""
+    assert first.status().epoch == 0
+    served.port.close()
+    served.open(served.ready["wand"])
+    served.server.turn(0)
+    assert Visit(served.carry).connect().status().epoch == 0
+
+
+def test_without_provisioning_the_pump_only_greets(tmp_path, monkeypatch):
+    path = str(tmp_path / "x.state")
+    first = Served("--listen", "pty", "--seed", "5", "--state", path, "--profile", "adult-40")
+    assert first.ready["control"] is None
+    again = Served("--listen", "pty", "--seed", "5", "--state", path)
+    assert again.server.host.firmware.identity.profile.name == "adult-40"
+
+
+def test_main_serves_until_it_is_interrupted(tmp_path, monkeypatch, capsys):
+    def interrupt(self, longest_ms=0):
+        _stop(signal.SIGTERM, None)
+
+    monkeypatch.setattr(Server, "turn", interrupt)
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        assert main(["--listen", "pty", "--state", str(tmp_path / "m.state")]) == 0
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert json.loads(capsys.readouterr().out)["serial"] == "VP-0001"
+    assert state_file.load(tmp_path / "m.state") is not None
+
+
+def test_a_full_disk_ends_the_pump_with_a_sentence(tmp_path, monkeypatch, capsys):
+    def full(self, longest_ms=0):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Server, "turn", full)
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        assert main(["--listen", "pty"]) == 2
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert "make room" in capsys.readouterr().err
+
+
+def _refused(capsys, *arguments):
+    assert main(arguments) == 2
+    said = capsys.readouterr().err
+    assert len(said.splitlines()) == 1
+    return said
+
+
+def test_what_cannot_begin_says_why_and_exits_2(tmp_path, capsys):
     with socket.create_server(("127.0.0.1", 0)) as busy:
         port = busy.getsockname()[1]
-        assert "choose another port" in _refused("--listen", f"tcp:127.0.0.1:{port}")
-    assert "choose one of adult-20" in _refused("--listen", "pty", "--profile", "no-such")
+        assert "choose another port" in _refused(capsys, "--listen", f"tcp:127.0.0.1:{port}")
+    assert "choose one of adult-20" in _refused(capsys, "--listen", "pty", "--profile", "no-such")
     bad = tmp_path / "bad.state"
     bad.write_text("{}")
-    assert "start with a new file" in _refused("--listen", "pty", "--state", str(bad))
+    assert "start with a new file" in _refused(capsys, "--listen", "pty", "--state", str(bad))
+    nowhere = str(tmp_path / "no" / "folder.state")
+    assert "No such file" in _refused(capsys, "--listen", "pty", "--state", nowhere)
+    _, _, _, path = _saved(tmp_path, image="AAAA")
+    assert "damaged" in _refused(capsys, "--listen", "pty", "--state", str(path), "--seed", "1")
+    assert "another seed" in _refused(capsys, "--listen", "pty", "--state", str(path))
+    given = tmp_path / "p.json"
+    given.write_text(provision().model_dump_json(by_alias=True))
+    assert "was provisioned with profile child-20" in _refused(
+        capsys, "--listen", "pty", "--provision", str(given), "--profile", "adult-40")
 
 
 def _saved(tmp_path, **changes):
@@ -132,7 +250,7 @@ def _saved(tmp_path, **changes):
     profile = load_profile("child-20")
     file = state_file.capture(state, provision=made, profile=profile, seed=1, clock_ms=START_S * 1000, wall_ms=5)
     path = tmp_path / "a.state"
-    state_file.save(path, file.model_copy(update=changes), durable=True)
+    state_file.save(path, file.model_copy(update=changes))
     return state, profile, state_file.load(path), path
 
 
