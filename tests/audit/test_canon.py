@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from programmer.audit.canon import NonCanonical, decode, encode
 
-SAMPLES = (
+SAMPLES: tuple[tuple[Any, str], ...] = (
     ({"b": 1, "a": [True, None, "\u00e9"]}, '{"a":[true,null,"\u00e9"],"b":1}'),
     ({"t": 'quote " back \\ line\n'}, '{"t":"quote \\" back \\\\ line\\n"}'),
     ({"n": -(2**53) + 1}, '{"n":-9007199254740991}'),
