@@ -3,6 +3,7 @@
 import os
 import unicodedata
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 MIN_DIGITS = 8
@@ -32,7 +33,7 @@ def user_secret(text: str) -> bytes:
     digits = secret.isascii() and secret.isdigit()
     if len(secret) < (MIN_DIGITS if digits else MIN_PHRASE):
         raise SecretTooWeak("take at least 8 digits, or a passphrase of at least 12 characters")
-    steps = {ord(b) - ord(a) for a, b in zip(secret, secret[1:], strict=False)}
+    steps = {ord(b) - ord(a) for a, b in pairwise(secret)}
     if steps in ({0}, {1}, {-1}):
         raise SecretTooWeak("the secret repeats or counts: take another one")
     return secret.encode("utf-8")

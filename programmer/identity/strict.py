@@ -14,8 +14,18 @@ from programmer.audit.note import ED25519, VKey, strong_vkey
 from programmer.audit.strict import LOW_ORDER, Verdict, WeakKey, check_key, check_point, verify
 
 __all__ = [
-    "LOW_ORDER", "NotHeld", "PublishedKey", "Verdict", "WeakKey", "check_agreement", "check_enrolled", "check_key",
-    "check_possession", "check_point", "denied", "verify",
+    "LOW_ORDER",
+    "NotHeld",
+    "PublishedKey",
+    "Verdict",
+    "WeakKey",
+    "check_agreement",
+    "check_enrolled",
+    "check_key",
+    "check_point",
+    "check_possession",
+    "denied",
+    "verify",
 ]  # fmt: skip
 
 

@@ -86,7 +86,7 @@ class Identity:
         cls, data_dir: Path, state_dir: Path, *, random: Callable[[int], bytes], now: Callable[[], int],
         floor: Cost = FLOOR,
     ) -> "Identity":  # fmt: skip
-        """Open a tablet that was set up. Raises TabletSecretMissing, TabletSecretOpen, TabletKeysLost, IdentityError."""
+        """Open a tablet that was set up. Raises the errors of secrets and keys, or IdentityError."""
         folder = data_dir / FOLDER
         _apart(data_dir, state_dir)
         try:

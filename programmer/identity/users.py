@@ -182,7 +182,7 @@ def read_user(folder: Path, user_id: str) -> User:
 
 
 def open_user(folder: Path, user: User, secret: bytes, tablet_secret: bytes, floor: Cost = FLOOR) -> UserSigner:
-    """Unlock with the user's secret. Raises WrongSecret, KdfDowngrade, KeyAadMismatch, KeyFileMalformed, UserDamaged."""
+    """Unlock with the user's secret. Raises the errors of a key file, or UserDamaged."""
     try:
         data = (folder / f"{user.id}.pkey").read_bytes()
         wrapped = (folder / f"{user.id}.kek").read_bytes()

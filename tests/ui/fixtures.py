@@ -62,12 +62,26 @@ STALL = AlarmBarView(Priority.HIGH, "MOTOR STALLED", 1, 2, 0, "paused 96 s", "no
 ALARMED = FrameView(HEADER, STALL, "F1 help  F4 alarms")
 
 DOSE = EntryProfile.of(
-    "mcg/day", int_digits=4, decimals=1, hard_min=50, soft_min=80, soft_max=115, hard_max=130, base_per_unit=1000
+    "mcg/day",
+    int_digits=4,
+    decimals=1,
+    hard_min=50,
+    soft_min=80,
+    soft_max=115,
+    hard_max=130,
+    base_per_unit=1000,
 )
 VOLUME = EntryProfile.of(
-    "mL", int_digits=2, decimals=1, hard_min=0, soft_min=0, soft_max=25, hard_max="99.9",
-    base_per_unit=1_000_000, zero_allowed=True,
-)  # fmt: skip
+    "mL",
+    int_digits=2,
+    decimals=1,
+    hard_min=0,
+    soft_min=0,
+    soft_max=25,
+    hard_max="99.9",
+    base_per_unit=1_000_000,
+    zero_allowed=True,
+)
 
 LIVE = LiveView(
     (
@@ -75,7 +89,7 @@ LIVE = LiveView(
         Line("0.23 mL/day   ~4.8 mcg/h", Tone.STRONG),
         Line("+15 mcg/day   +15 %   x 1.15", Tone.STRONG),
         Line('OK  inside library "child 4-11" 2026-10', Tone.OK),
-        Line("Alarm on    Sun 2026-12-20  (Fri 2026-12-25)"[:42]),
+        Line("Alarm on Sun 2026-12-20 (Fri 2026-12-25)"),
         Line("May reach 2 mL Thu 2026-12-17, no alarm"),
         Line("(was Sun 2026-12-20)", roomy=True),
     ),
@@ -90,7 +104,10 @@ UNLOCK = UnlockView(
         TileView("klein", "Dr B. Klein", "prescriber"),
         TileView("admin", "M. Admin", "administrator"),
     ),
-    (Line("SIMULATION. Demo secrets stand in", Tone.NOTE), Line("the demo's own list.", Tone.NOTE, roomy=True)),
+    (
+        Line("SIMULATION. Demo secrets stand in", Tone.NOTE),
+        Line("the demo's own list.", Tone.NOTE, roomy=True),
+    ),
 )
 CONNECT = PickView(
     "CONNECT   pick the wand",
@@ -99,19 +116,41 @@ CONNECT = PickView(
         TileView("p0", "socket://127.0.0.1:4001", "SIMULATED wand, demo"),
         TileView("p1", "pty", "SIMULATED wand, serial line"),
     ),
-    (ActionView("back", "BACK  Esc"), ActionView("rescan", "RESCAN  R"), ActionView("connect", "CONNECT", False, "pick a wand")),
-)  # fmt: skip
+    (
+        ActionView("back", "BACK  Esc"),
+        ActionView("rescan", "RESCAN  R"),
+        ActionView("connect", "CONNECT", False, "pick a wand"),
+    ),
+)
 STATUS = StatusView(
     (
-        CardView("DOSE", (
-            Line("100 mcg/day", Tone.DOSE), Line("RUNNING, simple"), Line("500 mcg/mL, 0.2 mL/day"),
-            Line("since Mon 2026-11-09"))),
-        CardView("RESERVOIR", (
-            Line("8.4 mL of 20 mL", Tone.DOSE), Line("computed"), Line("alarm  Fri 2026-12-25"),
-            Line("low?   Sun 2026-12-20"))),
-        CardView("BATTERY", (
-            Line("STOPS about 2029-08", Tone.STRONG), Line("in 32 months"), Line("indicator not up"),
-            Line("calculators agree"))),
+        CardView(
+            "DOSE",
+            (
+                Line("100 mcg/day", Tone.DOSE),
+                Line("RUNNING 500 mcg/mL"),
+                Line("0.2 mL/day, simple"),
+                Line("since Mon 2026-11-09"),
+            ),
+        ),
+        CardView(
+            "RESERVOIR",
+            (
+                Line("8.4 mL of 20 mL", Tone.DOSE),
+                Line("computed"),
+                Line("alarm  Fri 2026-12-25"),
+                Line("low?   Sun 2026-12-20"),
+            ),
+        ),
+        CardView(
+            "BATTERY",
+            (
+                Line("STOPS about 2029-08", Tone.STRONG),
+                Line("in 32 months"),
+                Line("indicator not up"),
+                Line("calculators agree"),
+            ),
+        ),
     ),
     (
         Line("TRUE VOLUME  may reach 2 mL: Sun 2026-12-20; the alarm will NOT sound then", Tone.NOTE),
@@ -122,11 +161,17 @@ STATUS = StatusView(
     tuple(
         ActionView(i, t)
         for i, t in (
-            ("read", "READ PUMP"), ("dose", "CHANGE DOSE"), ("refill", "RECORD REFILL"), ("trends", "TRENDS"),
-            ("alarms", "ALARMS  F4"), ("audit", "AUDIT"), ("emergency", "EMERGENCY F7"), ("close", "CLOSE VISIT"),
+            ("read", "READ PUMP"),
+            ("dose", "CHANGE DOSE"),
+            ("refill", "RECORD REFILL"),
+            ("trends", "TRENDS"),
+            ("alarms", "ALARMS  F4"),
+            ("audit", "AUDIT"),
+            ("emergency", "EMERGENCY F7"),
+            ("close", "CLOSE VISIT"),
         )
     ),
-)  # fmt: skip
+)
 DOSE_ENTRY = EntryView(
     "NEW DAILY DOSE, SIMPLE CONTINUOUS",
     (
@@ -141,7 +186,7 @@ DOSE_ENTRY = EntryView(
     bar=LIVE.bar,
 )
 CURVE = StepChartView(
-    "mcg/h leaving the catheter tip   now 4.2, new 4.8",
+    "mcg/h at the catheter tip  now 4.2, new 4.8",
     "mcg/h",
     -720,
     1440,
@@ -223,7 +268,11 @@ COMPARE = RefillView(
         Line(""),
         Line("A normal residual does not exclude a leak or a blocked catheter."),
     ),
-    (ActionView("back", "BACK  Esc"), ActionView("ask", "ASK PRESCRIBER"), ActionView("accept", "ACCEPT, GO ON")),
+    (
+        ActionView("back", "BACK  Esc"),
+        ActionView("ask", "ASK PRESCRIBER"),
+        ActionView("accept", "ACCEPT, GO ON"),
+    ),
 )
 INJECTED = EntryView(
     step_title(4, "nothing sent"),
@@ -240,7 +289,11 @@ WRITE = RefillView(
     5,
     "nothing sent",
     (Line("The pump will hold 20 mL; its program stays 100 mcg/day.", Tone.STRONG),),
-    (ActionView("back", "BACK  Esc"), ActionView("raise", "RAISE TO 2.6 mL"), ActionView("sign", "SIGN, WRITE")),
+    (
+        ActionView("back", "BACK  Esc"),
+        ActionView("raise", "RAISE TO 2.6 mL"),
+        ActionView("sign", "SIGN, WRITE"),
+    ),
     (),
     (
         DiffRow("Volume", "5 mL", "20 mL", "+15 mL"),
@@ -251,20 +304,38 @@ WRITE = RefillView(
 ALARMS = AlarmsView(
     "ALARMS   list read 12 s ago   pump is sounding: yes, every 10 min   2 of 2",
     (
-        AlarmLine(Priority.HIGH, "MOTOR_STALL", "no drug flows. Flow 0 mL/day, programmed 0.15 mL/day", "ACTIVE",
-                  "since pump 11:02:10, tablet 11:02:19, 1 h 12 min, not acknowledged",
-                  "MRI today? If not: EMERGENCY. Withdrawal watch. CALL prescriber"),
-        AlarmLine(Priority.MEDIUM, "LOW_RESERVOIR", "1.8 mL, limit 2 mL, computed", "ACTIVE",
-                  "since pump 2026-11-22 08:00:00, 1 day 4 h, acknowledged N. Ito 12:13",
-                  "refill today or tomorrow. CALL desk"),
+        AlarmLine(
+            Priority.HIGH,
+            "MOTOR_STALL",
+            "no drug flows. Flow 0 mL/day, programmed 0.15 mL/day",
+            "ACTIVE",
+            "since pump 11:02:10, tablet 11:02:19, 1 h 12 min, not acknowledged",
+            "MRI today? If not: EMERGENCY. Withdrawal watch. CALL prescriber",
+        ),
+        AlarmLine(
+            Priority.MEDIUM,
+            "LOW_RESERVOIR",
+            "1.8 mL, limit 2 mL, computed",
+            "ACTIVE",
+            "since pump 2026-11-22 08:00:00, 1 day 4 h, acknowledged N. Ito 12:13",
+            "refill today or tomorrow. CALL desk",
+        ),
     ),
-    (ActionView("back", "BACK  Esc"), ActionView("acknowledge", "ACKNOWLEDGE  K"), ActionView("silence", "PAUSE SOUND  S")),
-)  # fmt: skip
+    (
+        ActionView("back", "BACK  Esc"),
+        ActionView("acknowledge", "ACKNOWLEDGE  K"),
+        ActionView("silence", "PAUSE SOUND  S"),
+    ),
+)
 AUDIT = AuditView(
     "AUDIT",
     (Line("VERIFIED  42 entries, head 7f3a19c2 at 12:06:18", Tone.OK),),
     tuple(f"{n:>4}  2026-11-23 12:0{n % 10}  rivera   DOSE_STAGED   115 mcg/day" for n in range(42, 32, -1)),
-    (ActionView("back", "BACK  Esc"), ActionView("older", "OLDER"), ActionView("newer", "NEWER", False, "newest page")),
+    (
+        ActionView("back", "BACK  Esc"),
+        ActionView("older", "OLDER"),
+        ActionView("newer", "NEWER", False, "newest page"),
+    ),
 )
 IN_DOUBT = PageView(
     Line("IN DOUBT since 12:07:41. The order was sent; no answer arrived.", Tone.BAD),

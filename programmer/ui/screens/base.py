@@ -22,6 +22,7 @@ from programmer.ui.widgets.safe_text import Lines, SafeText
 DEAF_MS: Final = 300
 LEAST: Final = (80, 24)
 ROOMY: Final = (98, 27)
+TALL: Final = 32
 
 
 class ActionRow(Horizontal):
@@ -34,6 +35,10 @@ class ActionRow(Horizontal):
     def compose(self) -> ComposeResult:
         """One button for each action."""
         yield from (self.button(view) for view in self.views)
+
+    def on_mount(self) -> None:
+        """Take no room without actions."""
+        self.set_class(not self.views, "empty")
 
     def button(self, view: ActionView) -> ActionButton:
         """The button of one action."""
@@ -50,6 +55,7 @@ class ActionRow(Horizontal):
             await self.remove_children()
             await self.mount_all(self.button(view) for view in views)
         self.views = views
+        self.set_class(not views, "empty")
 
 
 class FrameScreen(Screen[None]):
@@ -120,6 +126,7 @@ class FrameScreen(Screen[None]):
         small = width < LEAST[0] or height < LEAST[1]
         self.set_class(small, "too-small")
         self.set_class(width < ROOMY[0] or height < ROOMY[1], "compact")
+        self.set_class(width >= ROOMY[0] and height >= TALL, "tall")
         if small:
             title, *rest = (line.format(width=width, height=height) for line in en.TOO_SMALL)
             self.query_one("#too-small-lines", Lines).update("\n".join((title, *rest)))

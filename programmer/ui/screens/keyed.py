@@ -34,6 +34,13 @@ class KeyedScreen(FrameScreen):
         fields = [w for w in self.query("NumberEntry, SecretPad") if isinstance(w, NumberEntry | SecretPad)]
         return fields[0] if fields else None
 
+    def show_word(self, word: str) -> None:
+        """Say why a field is locked or refused, in place of the live lines; blank takes it away."""
+        line = self.query_one("#word", Lines)
+        line.show([Line(word, Tone.BAD)])
+        line.set_class(bool(word), "speaking")
+        self.set_class(bool(word), "worded")
+
     def on_keypad_key_pressed(self, event: KeypadKey.Pressed) -> None:
         """Write the key into the field."""
         event.stop()
@@ -102,9 +109,9 @@ class EntryScreen(KeyedScreen):
 
     def body(self) -> ComposeResult:
         """Lines, field, live lines and buttons on the left; the keypad on the right."""
+        yield SafeText(self.view.title, id="title")
         with Horizontal(id="entry-page"):
             with Vertical(id="entry-left"):
-                yield SafeText(self.view.title, id="title")
                 yield Lines(self.view.above, id="above")
                 with Horizontal(id="field-row"):
                     yield NumberEntry(self.view.profile, id="number")
@@ -146,7 +153,7 @@ class EntryScreen(KeyedScreen):
         """Say why the field is locked or refused; let the application make the live lines."""
         event.stop()
         word = event.field.word
-        self.query_one("#word", Lines).show([Line(word, Tone.BAD)] if word else [])
+        self.show_word(word)
         self.post_message(DraftChanged(event.text, event.result))
 
     def on_number_entry_committed(self, event: NumberEntry.Committed) -> None:

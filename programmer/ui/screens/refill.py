@@ -18,7 +18,7 @@ STEPS: Final = ("1 vial", "2 withdrawn", "3 compare", "4 injected", "5 write")
 def step_title(step: int, nothing_sent: str = "") -> str:
     """``REFILL   1 vial   [ 2 WITHDRAWN ]  ...``: the step by word, case and brackets."""
     words = [f"[ {s.upper()} ]" if n == step else s for n, s in enumerate(STEPS, 1)]
-    return f"REFILL   {'   '.join(words)}   {nothing_sent}".rstrip()
+    return f"REFILL  {'  '.join(words)}  {nothing_sent}".rstrip()
 
 
 class RefillScreen(FrameScreen):

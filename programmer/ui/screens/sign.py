@@ -5,7 +5,7 @@ from textual.containers import Horizontal, Vertical
 
 from programmer.clinical.entry import EntryResult
 from programmer.ui.messages import Acted, SendAsked
-from programmer.ui.present.views import ActionView, Line, SignView, Tone
+from programmer.ui.present.views import ActionView, SignView
 from programmer.ui.screens.base import ActionRow
 from programmer.ui.screens.keyed import KeyedScreen
 from programmer.ui.widgets.keypad import Keypad
@@ -25,16 +25,16 @@ class SignScreen(KeyedScreen):
 
     def body(self) -> ComposeResult:
         """Text, fields and buttons left, keypad right."""
+        yield SafeText(self.view.title, id="title")
         with Horizontal(id="entry-page"):
             with Vertical(id="entry-left"):
-                yield SafeText(self.view.title, id="title")
                 yield Lines(self.view.lines, id="above")
                 yield SafeText("Your secret", classes="caption")
                 yield SecretPad(id="secret")
                 if self.view.rekey is not None:
                     yield SafeText("Key the value again and Enter, or hold SEND", classes="caption")
                     yield NumberEntry(self.view.rekey, id="number")
-                yield Lines([self.view.message] if self.view.message else [], id="word")
+                yield Lines(id="word")
                 yield Vertical(id="spring")
                 yield ActionRow(
                     (
@@ -46,12 +46,17 @@ class SignScreen(KeyedScreen):
                 )
             yield Keypad(id="keypad")
 
+    def on_mount(self) -> None:
+        """Show the message of the view."""
+        super().on_mount()
+        self.show_word(self.view.message.text if self.view.message else "")
+
     async def show(self, view: SignView) -> None:
         """Show another message or text; the fields stay."""
         self.view = view
         self.query_one("#title", SafeText).say(view.title)
         self.query_one("#above", Lines).show(view.lines)
-        self.query_one("#word", Lines).show([view.message] if view.message else [])
+        self.show_word(view.message.text if view.message else "")
 
     def on_secret_pad_entered(self, event: SecretPad.Entered) -> None:
         """On to the value; nothing is sent."""
@@ -63,7 +68,7 @@ class SignScreen(KeyedScreen):
         """Say why the field is locked or refused."""
         event.stop()
         word = event.field.word
-        self.query_one("#word", Lines).show([Line(word, Tone.BAD)] if word else [])
+        self.show_word(word)
 
     def on_number_entry_committed(self, event: NumberEntry.Committed) -> None:
         """The value was keyed again: ask to send."""
@@ -91,7 +96,7 @@ class SignScreen(KeyedScreen):
         """Post secret and value, or say that the secret is missing."""
         pad = self.query_one(SecretPad)
         if pad.blank:
-            self.query_one("#word", Lines).show([Line("Key your secret first: nothing was sent.", Tone.BAD)])
+            self.show_word("Key your secret first: nothing was sent.")
             pad.focus()
         else:
             self.post_message(SendAsked(pad.take(), rekeyed))

@@ -4,7 +4,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
 from programmer.ui.messages import Acted, UnlockAsked
-from programmer.ui.present.views import ActionView, Line, Tone, UnlockView
+from programmer.ui.present.views import ActionView, UnlockView
 from programmer.ui.screens.base import ActionRow
 from programmer.ui.screens.keyed import KeyedScreen
 from programmer.ui.strings import en
@@ -26,12 +26,12 @@ class UnlockScreen(KeyedScreen):
 
     def body(self) -> ComposeResult:
         """Tiles and secret left, keypad right."""
+        yield SafeText(self.view.title, id="title")
         with Horizontal(id="entry-page"):
             with Vertical(id="entry-left"):
-                yield SafeText(self.view.title, id="title")
                 yield Lines(self.view.notices, id="above")
                 yield TouchList(self.view.users, id="users")
-                yield Lines([self.view.message] if self.view.message else [], id="word")
+                yield Lines(id="word")
                 yield Vertical(id="spring")
                 with Horizontal(id="field-row"):
                     yield SecretPad(id="secret")
@@ -39,12 +39,17 @@ class UnlockScreen(KeyedScreen):
                 yield ActionRow((*self.view.actions, ActionView("unlock", "UNLOCK")), id="entry-actions")
             yield Keypad(id="keypad")
 
+    def on_mount(self) -> None:
+        """Show the message of the view."""
+        super().on_mount()
+        self.show_word(self.view.message.text if self.view.message else "")
+
     async def show(self, view: UnlockView) -> None:
         """Show other users, notices or a message."""
         self.view = view
         self.query_one("#title", SafeText).say(view.title)
         self.query_one("#above", Lines).show(view.notices)
-        self.query_one("#word", Lines).show([view.message] if view.message else [])
+        self.show_word(view.message.text if view.message else "")
         await self.query_one("#users", TouchList).show(view.users)
 
     def on_tile_pressed(self, event: Tile.Pressed) -> None:
@@ -69,6 +74,6 @@ class UnlockScreen(KeyedScreen):
         pad = self.query_one(SecretPad)
         if not picked or pad.blank:
             word = "Pick who you are first." if not picked else "Key your secret first."
-            self.query_one("#word", Lines).show([Line(word, Tone.BAD)])
+            self.show_word(word)
             return
         self.post_message(UnlockAsked(picked[0], pad.take()))

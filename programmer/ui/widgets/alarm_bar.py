@@ -1,7 +1,7 @@
 """The alarm bar: one row when quiet, else three rows, never covered by a dialog."""
 
 from textual.app import ComposeResult
-from textual.containers import Horizontal
+from textual.containers import Container, Horizontal
 from textual.timer import Timer
 
 from programmer.ui.present.views import AlarmBarView, Priority
@@ -20,10 +20,12 @@ class AlarmBar(Horizontal):
         self.priority = Priority.NONE
 
     def compose(self) -> ComposeResult:
-        """Sign, text, counts."""
+        """Sign, then text, what to do, counts."""
         yield SafeText("", id="alarm-sign")
-        yield SafeText("", id="alarm-text")
-        yield SafeText("", id="alarm-counts")
+        with Container(id="alarm-words"):
+            yield SafeText("", id="alarm-text")
+            yield SafeText("", id="alarm-action")
+            yield SafeText("", id="alarm-counts")
 
     def show(self, view: AlarmBarView) -> None:
         """Show the worst alarm."""
@@ -33,8 +35,8 @@ class AlarmBar(Horizontal):
         self.set_class(view.priority is not Priority.NONE, "active")
         sign = f"{view.priority.stars}  {view.priority.value}" if view.priority else ""
         self.query_one("#alarm-sign", SafeText).say(sign)
-        text = f"{view.text}: {view.action}" if view.action else view.text
-        self.query_one("#alarm-text", SafeText).say(text)
+        self.query_one("#alarm-text", SafeText).say(view.text)
+        self.query_one("#alarm-action", SafeText).say(view.action)
         counts = f"HIGH {view.high}  MEDIUM {view.medium}  LOW {view.low}  {view.sound}".rstrip()
         self.query_one("#alarm-counts", SafeText).say(counts)
         if view.priority is not self.priority:

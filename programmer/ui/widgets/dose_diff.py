@@ -9,7 +9,7 @@ from textual.widget import Widget
 from programmer.ui.present.views import DiffRow
 from programmer.ui.widgets.safe_text import visible
 
-HEAD: Final = DiffRow("Parameter", "Now in pump", "New, as pump reads it", "Change", changed=False)
+HEAD: Final = DiffRow("Parameter", "Now in pump", "New, read back", "Change", changed=False)
 
 
 def columns(rows: Iterable[DiffRow], width: int) -> tuple[int, int, int, int]:
