@@ -20,7 +20,7 @@ from enum import Enum
 from programmer.visit.proposal import Proposal, RefillProposal
 from protocol import coordinator
 from protocol.coordinator import Effect, State, Transaction
-from protocol.messages import Message, Mode, ReadBackReport, StageProgram, Status
+from protocol.messages import Message, Mode, ReadBackReport, StageProgram, StageRefill, Status
 from protocol.order import Content, program_digest
 
 STALE_MS = 60_000
@@ -166,7 +166,7 @@ def lock(visit: Visit) -> Lock:
     row = LOCK[visit.phase]
     if row.leaving is not Leaving.FREE:
         return row
-    if visit.injected and visit.phase is not Phase.VERIFIED:
+    if visit.injected:
         return _NOT_IN_PUMP
     if visit.reading is not None and visit.reading.status.mode is not Mode.SIMPLE:
         return _STOPPED
@@ -274,6 +274,8 @@ def _wire(visit: Visit, event: Event) -> Step:
     assert visit.transaction is not None
     transaction, effects = coordinator.step(visit.transaction, event.event)
     after = replace(visit, transaction=transaction)
+    if transaction.state is State.COMMITTED and isinstance(transaction.stage, StageRefill):
+        after = replace(after, injected=False)
     if transaction.state is State.ABORTED:
         after = replace(after, proposal=visit.proposal if isinstance(visit.proposal, RefillProposal) else None)
     if transaction.state is State.AWAITING and isinstance(event.event, coordinator.Replied):
