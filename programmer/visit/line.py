@@ -96,9 +96,16 @@ class Opened:
 
 
 def _lost(fault: _Fault) -> Exception:
-    if isinstance(fault, PortLostEvent):
-        return LineLost(EndReason.PORT_LOST)
-    return LineLost(EndReason.LINK_LOST) if isinstance(fault.error, NotConnected) else fault.error
+    """What a fault of the I/O thread means: a lost link, unless the request never left and is itself at fault."""
+    match fault:
+        case PortLostEvent():
+            return LineLost(EndReason.PORT_LOST)
+        case CallFailed(error) if not isinstance(error, NotConnected):
+            return error
+        case RunnerFailed(error) | CallFailed(error):
+            lost = LineLost(EndReason.LINK_LOST)
+            lost.__cause__ = error
+            return lost
 
 
 class Line(Protocol):

@@ -498,15 +498,11 @@ class VisitShell:
         if signed:
             receipt = logbook.receipt_body(tx.committed, tx.commit) if tx.committed is not None else None
             subject, state = self._about(), self.pump_state
-            return self._log(
-                logbook.change_outcome(self.desk.device, subject, state, tx.txid, verdict, receipt, cause)
-            )
+            return self._log(logbook.change_outcome(self.desk.device, subject, state, tx.txid, verdict, receipt, cause))
         if verdict != "not_applied" or tx.commit is not None or self._is_in_log(tx.txid):
             return True
         reasons = ["never signed"]
-        return self._tell(
-            tx, logbook.change_refused(self.desk.device, self._about(), tx.txid, "tablet", reasons, None)
-        )
+        return self._tell(tx, logbook.change_refused(self.desk.device, self._about(), tx.txid, "tablet", reasons, None))
 
     def _is_in_log(self, txid: bytes) -> bool:
         """Whether the log names this change; the whole log is read only for one that an earlier start began."""
