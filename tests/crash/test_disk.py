@@ -62,7 +62,9 @@ class Trial:
                 self.sent += 1
                 durable = bytes(self.bench.disk.durable_names[JOURNAL].durable)
                 assert b'"type":"intent"' in durable, "the intent is durable before the order leaves"
-                logged = [entry.body["txid"] for entry in self.shell.desk.log.entries() if entry.type == "change.intent"]
+                logged = [
+                    entry.body["txid"] for entry in self.shell.desk.log.entries() if entry.type == "change.intent"
+                ]
                 assert logged == [message.txid.hex()]
             return ask(message)
 
@@ -104,7 +106,9 @@ class Trial:
         intents = [entry for entry in shell.desk.log.entries() if entry.type == "change.intent"]
         final = self.outcomes(shell, "applied") + self.outcomes(shell, "not_applied")
         assert len(final) == len(intents), "each signed change has one end in the log"
-        assert [entry.body["verdict"] for entry in final] == (["applied"] if self.sent else ["not_applied"] * len(final))
+        assert [entry.body["verdict"] for entry in final] == (
+            ["applied"] if self.sent else ["not_applied"] * len(final)
+        )
         never = [entry for entry in shell.desk.log.entries() if entry.type == "change.refused"]
         assert len(never) <= 1 - len(intents)
         shell.leave()
