@@ -1,4 +1,4 @@
-"""The disk fails at every operation of a change, and the log at every entry: never a wrong word, never an order unsaved.
+"""The disk fails at every operation of a change, the log at every entry: never a wrong word, no order unsaved.
 
 The witness sits at the line: when a COMMIT passes, the intent has to be durable in the journal and in the log already.
 """
@@ -155,7 +155,8 @@ def test_the_disk_fails_at_each_operation_of_a_change_in_each_way() -> None:
 
 
 LOG_CASES = [
-    (1, 1, True), (1, 99, False), (2, 2, False), (2, 99, False), (3, 3, True), (3, 99, True), (4, 4, True), (4, 99, True),
+    (1, 1, True), (1, 99, False), (2, 2, False), (2, 99, False),
+    (3, 3, True), (3, 99, True), (4, 4, True), (4, 99, True),
 ]  # fmt: skip
 """First and last append that fails, and whether the order leaves: reading, intent, outcome, reading."""
 

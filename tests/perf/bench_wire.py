@@ -56,13 +56,13 @@ class LargestStatus:
     def step(self, *arguments: Any) -> tuple[Any, tuple[Any, ...]]:
         """As the firmware, but for the answer."""
         state, effects = self._firmware.step(*arguments)
-        largest = [
-            replace(item, message=LARGEST_STATUS)
-            if isinstance(item, Reply) and isinstance(item.message, Status)
-            else item
-            for item in effects
-        ]
-        return state, tuple(largest)
+        return state, tuple(map(_largest, effects))
+
+
+def _largest(effect: Any) -> Any:
+    if isinstance(effect, Reply) and isinstance(effect.message, Status):
+        return replace(effect, message=LARGEST_STATUS)
+    return effect
 
 
 def interrogation_bytes() -> int:
@@ -84,15 +84,17 @@ def connect_bytes() -> int:
     return sum(bench.pipe.offered.values())
 
 
-def change_bytes() -> tuple[int, int]:
+def change_bytes(first_request: int = 0) -> tuple[int, int]:
     """Wire bytes of a dose change from STAGE to COMMITTED, without QUERY; and those of presenting the signer's key.
 
-    The limit is on the first: it is meant for a key that the pump has verified before.
+    The limit is on the first: it is meant for a key that the pump has verified before. Request numbers, which grow
+    within a session, are encoded in 1 to 3 bytes; ``first_request`` moves them up.
     """
     bench = Bench()
     shell = bench.shell()
     shell.read()
     shell.propose(dose(115_000))
+    shell.desk.line.connection._request_id += first_request  # type: ignore[attr-defined]
     counts: dict[str, int] = {}
     ask = shell.desk.line.exchange
 
@@ -206,6 +208,8 @@ def main() -> None:
     print(f"one interrogation, maximal values, sealed   {interrogation:4} bytes   limit {INTERROGATION_LIMIT}")
     print(f"cold connect (wand, greeting, handshake)    {connect:4} bytes   limit {CONNECT_LIMIT}")
     print(f"dose change, STAGE to COMMITTED             {change:4} bytes   limit {CHANGE_LIMIT}")
+    late, _ = change_bytes(LARGEST_REQUEST_ID - 10)
+    print(f"    with the largest request numbers        {late:4} bytes   late in a long session")
     print(f"    presenting the signer's key, beside it  {present:4} bytes   not counted")
     pty, host = over_a_pty(), on_the_host()
     for label, found in (("over a pty, end to end", pty), ("tablet's share alone", host)):

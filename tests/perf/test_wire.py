@@ -1,4 +1,4 @@
-"""The byte counts of the wire stay within their limits; times are only printed, by ``python -m tests.perf.bench_wire``."""
+"""The byte counts of the wire stay within their limits; ``python -m tests.perf.bench_wire`` prints times too."""
 
 import pytest
 

@@ -115,7 +115,7 @@ def test_each_frame_is_harmed_at_every_byte() -> None:
     assert harm_every_frame(1) >= 2 * sum(frame.size for frame in frames())
 
 
-# -- a second tablet -----------------------------------------------------------------------------------------------------
+# -- a second tablet --------------------------------------------------------------------------------------------------
 
 
 def beside(first: Bench) -> Bench:
@@ -153,7 +153,7 @@ def test_a_second_session_ends_what_the_first_one_staged() -> None:
     assert early.unfinished == []
 
 
-# -- a pump that lies ------------------------------------------------------------------------------------------------------
+# -- a pump that lies -------------------------------------------------------------------------------------------------
 
 
 def altered(shell: VisitShell, kind: type[Message], change_it: Callable[[Message], Message]) -> Callable[[], None]:
