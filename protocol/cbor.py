@@ -38,7 +38,7 @@ def decode(data: bytes) -> Value:
 
 
 def _checked(value: object, depth: int) -> Value:
-    if depth == 0:
+    if depth == 0 and isinstance(value, list | dict):
         raise MalformedMessage("nested too deeply")
     if isinstance(value, bool | bytes | str):
         return value

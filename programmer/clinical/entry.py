@@ -262,9 +262,7 @@ def step(state: EntryState, event: EntryEvent) -> EntryState:
     if isinstance(event, Idle):
         idle = state.idle_s + event.seconds
         if idle >= IDLE_DISCARD_S and state.phase is not Phase.ACCEPTED:
-            return replace(
-                state, phase=Phase.CLEARED, elements=(), lock=None, refused=None, asked=None, idle_s=idle
-            )
+            return replace(state, phase=Phase.CLEARED, elements=(), lock=None, refused=None, asked=None, idle_s=idle)
         return replace(state, idle_s=idle)
     if state.phase in (Phase.ASKING, Phase.ACCEPTED):
         return _answer_dialog(_active(state), event)

@@ -216,9 +216,7 @@ def fixture_profiles() -> MappingProxyType[str, EntryProfile]:
     """The named profiles of the conformance cases. Their limits are test fixtures, not clinical advice."""
     text = resources.files(__package__).joinpath("data/entry-profiles.toml").read_text(encoding="utf-8")
     rows = _ProfileFile.model_validate(tomllib.loads(text)).profiles
-    return MappingProxyType(
-        {n: EntryProfile.of(**row.model_dump(exclude={"base_unit"})) for n, row in rows.items()}
-    )
+    return MappingProxyType({n: EntryProfile.of(**row.model_dump(exclude={"base_unit"})) for n, row in rows.items()})
 
 
 def profile_named(name: str) -> EntryProfile:

@@ -223,9 +223,7 @@ def check_invariants(before: EntryState, event: EntryEvent, after: EntryState) -
         if before.lock is not None and after.lock is not None:
             assert after.lock is before.lock
     result = result_of(after)
-    assert (result.value is None) == (
-        result.outcome not in (Outcome.ACCEPT, Outcome.ACCEPT_ONCE, Outcome.CONFIRM)
-    )
+    assert (result.value is None) == (result.outcome not in (Outcome.ACCEPT, Outcome.ACCEPT_ONCE, Outcome.CONFIRM))
 
 
 def run_invariants(name: str, events: list[tuple[EntryEvent, int]]) -> None:
@@ -243,9 +241,7 @@ KEYINGS = st.lists(st.tuples(EVENTS, GAPS), min_size=30, max_size=120)
 
 @settings(max_examples=250, deadline=None)
 @given(st.sampled_from(sorted(fixture_profiles())), KEYINGS)
-def test_the_committed_value_is_always_that_of_the_text_shown(
-    name: str, events: list[tuple[EntryEvent, int]]
-) -> None:
+def test_the_committed_value_is_always_that_of_the_text_shown(name: str, events: list[tuple[EntryEvent, int]]) -> None:
     run_invariants(name, events)
 
 

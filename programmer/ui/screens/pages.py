@@ -143,9 +143,7 @@ class ReviewScreen(FrameScreen):
         self.all_rows = not self.all_rows
         self.set_class(self.all_rows, "twin")
         self.query_one("#curve", StepChart).toggle()
-        self.query_one("#diff", DoseDiff).show(
-            self.view.rows + (self.view.same_rows if self.all_rows else ())
-        )
+        self.query_one("#diff", DoseDiff).show(self.view.rows + (self.view.same_rows if self.all_rows else ()))
 
 
 class TransferScreen(FrameScreen):

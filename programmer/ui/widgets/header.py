@@ -47,7 +47,5 @@ def realm(view: HeaderView) -> Content:
     """The pump with its realm: word, shape and colour differ between simulated and real."""
     if view.simulated is None:
         return Content(visible(view.pump))
-    word, style = (
-        (en.SIMULATED, "bold $sim-ink on $sim") if view.simulated else (en.REAL, "bold $real-ink on $real")
-    )
+    word, style = (en.SIMULATED, "bold $sim-ink on $sim") if view.simulated else (en.REAL, "bold $real-ink on $real")
     return Content.assemble(f"{visible(view.pump)}  ", (word, style))

@@ -36,9 +36,7 @@ class SafeText(Static):
 class Lines(Static):
     """Lines with their tones, one row each: never wrapped, so the screen must be made to fit them."""
 
-    def __init__(
-        self, lines: Iterable[Line] = (), *, id: str | None = None, classes: str | None = None
-    ) -> None:
+    def __init__(self, lines: Iterable[Line] = (), *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__("", id=id, classes=classes, markup=False)
         self.lines: tuple[Line, ...] = tuple(lines)
 

@@ -20,11 +20,7 @@ class SecretPad(Widget, can_focus=True):
 
     def render(self) -> Content:
         """One mark a character, never the characters."""
-        return (
-            Content.styled(en.SECRET_BLANK, "$faint")
-            if not self._secret
-            else Content("•" * len(self._secret))
-        )
+        return Content.styled(en.SECRET_BLANK, "$faint") if not self._secret else Content("•" * len(self._secret))
 
     @property
     def blank(self) -> bool:

@@ -58,9 +58,7 @@ def draw(view: StepChartView, width: int, height: int) -> list[str]:
     for row in range(rows_used):
         below = rows_used - row - 1
         label = thousandths(step * (below + 1) // per_tick) if (below + 1) % per_tick == 0 else ""
-        lines.append(
-            f"{label:>{_MARGIN - 2}} |" + "".join(_cell(view, m, below, rows_used, scale) for m in minutes)
-        )
+        lines.append(f"{label:>{_MARGIN - 2}} |" + "".join(_cell(view, m, below, rows_used, scale) for m in minutes))
     lines.append(f"{'0':>{_MARGIN - 2}} +" + _axis(view, plot_w))
     labels = [" "] * width
     for minute, text in view.ticks:
@@ -112,6 +110,4 @@ class StepChart(Widget):
         if self.as_table:
             rows = [self.view.title, *(f"{when:<16}{what}" for when, what in self.view.table)]
             return Content("\n".join(visible(row) for row in rows))
-        return Content(
-            "\n".join(visible(line) for line in draw(self.view, self.size.width, self.size.height))
-        )
+        return Content("\n".join(visible(line) for line in draw(self.view, self.size.width, self.size.height)))

@@ -1,0 +1,392 @@
+"""The programming transaction in the pump (the Participant) as a pure reducer.
+
+Theory of operation
+-------------------
+A proposal is staged beside the running program, which delivers on. COMMIT puts it in force with one atomic record:
+content, epoch and outcome together. A transaction that leaves "staged" in any other way gets a tombstone, so that it
+can never be staged or committed again; a QUERY that finds nothing writes the tombstone before it answers, and the
+answer is final. Outcomes are looked up by the whole transaction id; where the history no longer reaches back the
+answer is INDETERMINATE.
+
+::
+
+    empty -> staged -> in force (epoch + 1)
+               \\-> tombstone: abort, query, expiry, refused commit, new session, reboot
+"""
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from protocol.messages import (
+    Abort,
+    Aborted,
+    Commit,
+    Committed,
+    Discrepancy,
+    Indeterminate,
+    Message,
+    NotApplied,
+    Program,
+    Query,
+    ReadBack,
+    ReadBackReport,
+    Realm,
+    Refusal,
+    Refused,
+    Role,
+    Stage,
+    Staged,
+    StageProgram,
+    StageRefill,
+)
+from protocol.order import (
+    CHAIN_START,
+    Content,
+    Order,
+    Receipt,
+    chain_next,
+    program_digest,
+    signatures_hash,
+    tablet_tag,
+    total_24h_fg,
+    verifies,
+)
+
+STAGE_LIFETIME_MS = 120_000
+OUTCOMES_KEPT = 32
+TOMBSTONES_KEPT = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What the pump keeps of its transactions through any reset."""
+
+    epoch: int = 0
+    chain: bytes = CHAIN_START
+    outcomes: tuple[Committed, ...] = ()
+    tombstones: tuple[bytes, ...] = ()
+
+    @property
+    def oldest_epoch(self) -> int:
+        """Every order from this epoch on is among the outcomes."""
+        return self.epoch - len(self.outcomes) + 1
+
+    def outcome(self, txid: bytes) -> Committed | None:
+        """The outcome of this transaction, if it was put in force and is still remembered."""
+        return next((item for item in self.outcomes if item.txid == txid), None)
+
+    def buried(self, txid: bytes) -> "Memory":
+        """This memory with a tombstone for ``txid``."""
+        if txid in self.tombstones:
+            return self
+        return replace(self, tombstones=(*self.tombstones, txid)[-TOMBSTONES_KEPT:])
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A staged proposal; lives in RAM only."""
+
+    stage: Stage
+    content: Content
+    token: bytes
+    previous_digest: bytes
+    staged_at_s: int
+    expires_ms: int
+    read_back: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Participant:
+    """The pump's side: durable memory, and at most one proposal."""
+
+    memory: Memory
+    proposal: Proposal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """A person whose key was presented in this session and is known to the pump."""
+
+    public_key: bytes
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """Everything else that the pump knows at the moment of a message."""
+
+    now_ms: int
+    pump_time_s: int
+    realm: Realm
+    serial: str
+    tablet_id: str
+    handshake_hash: bytes
+    running: Program
+    reservoir_nl: int
+    discrepancy: Discrepancy
+    signers: tuple[Signer, ...]
+    fresh_token: bytes
+
+
+class Rules(Protocol):
+    """The pump's own judgement; separate code and data from the tablet's."""
+
+    def refusals(self, content: Content, situation: Situation) -> tuple[Refusal, ...]:
+        """Every limit that the content breaks; empty when it may be put in force."""
+
+    def may_sign(self, content: Content, signers: tuple[Signer, ...]) -> bool:
+        """Whether persons with these roles may give this order."""
+
+    def flow_nl_per_day(self, program: Program) -> int:
+        """The flow at which the pump would run this program."""
+
+    def sign_receipt(self, data: bytes) -> bytes:
+        """Signature with the pump's receipt key."""
+
+
+@dataclass(frozen=True, slots=True)
+class PutInForce:
+    """Write content, memory and outcome as one atomic record, then deliver by it."""
+
+    content: Content
+    memory: Memory
+    head: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Remember:
+    """Make this memory durable before anything that follows."""
+
+    memory: Memory
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Send this reply."""
+
+    message: Message
+
+
+Effect = PutInForce | Remember | Answer
+Step = tuple[Participant, tuple[Effect, ...]]
+
+
+def step(state: Participant, message: Message, situation: Situation, rules: Rules) -> Step:
+    """What the pump does on a transaction message: new state and effects in their order."""
+    state, effects = expire(state, situation.now_ms)
+    match message:
+        case StageProgram() | StageRefill():
+            state, more = _stage(state, message, situation, rules)
+        case ReadBack():
+            state, more = _read_back(state, message, situation, rules)
+        case Commit():
+            state, more = _commit(state, message, situation, rules)
+        case Query():
+            state, more = _query(state, message)
+        case Abort():
+            state, more = _abort(state, message)
+        case _:
+            more = (Answer(Refused(op=message.OP, txid=b"", reasons=(Refusal.UNSUPPORTED,))),)
+    return state, effects + more
+
+
+def expire(state: Participant, now_ms: int) -> Step:
+    """Bury a proposal whose time is over."""
+    if state.proposal is None or now_ms < state.proposal.expires_ms:
+        return state, ()
+    return discard(state)
+
+
+def discard(state: Participant) -> Step:
+    """Bury the proposal: a session began or ended, or the pump restarts."""
+    if state.proposal is None:
+        return state, ()
+    memory = state.memory.buried(state.proposal.stage.txid)
+    return Participant(memory), (Remember(memory),)
+
+
+def _refused(message: Stage | ReadBack | Commit, *reasons: Refusal) -> Answer:
+    return Answer(Refused(op=message.OP, txid=message.txid, reasons=reasons))
+
+
+def _stage(state: Participant, message: Stage, situation: Situation, rules: Rules) -> Step:
+    memory = state.memory
+    if memory.outcome(message.txid) or message.txid in memory.tombstones or _is_staged(state, message.txid):
+        return state, (_refused(message, Refusal.TX_USED),)
+    if message.base_epoch != memory.epoch:
+        return state, (_refused(message, Refusal.EPOCH),)
+    running_digest = program_digest(situation.running)
+    if isinstance(message, StageRefill) and message.program_digest != running_digest:
+        return state, (_refused(message, Refusal.PROGRAM_CHANGED),)
+    content = Content.of(message, situation.running)
+    reasons = rules.refusals(content, situation)
+    if reasons:
+        return state, (_refused(message, *reasons),)
+    state, effects = discard(state)
+    proposal = Proposal(
+        message,
+        content,
+        situation.fresh_token,
+        running_digest,
+        situation.pump_time_s,
+        situation.now_ms + STAGE_LIFETIME_MS,
+    )
+    staged = Staged(
+        txid=message.txid,
+        digest=content.digest(),
+        token=proposal.token,
+        expires_in_s=STAGE_LIFETIME_MS // 1000,
+    )
+    return replace(state, proposal=proposal), (*effects, Answer(staged))
+
+
+def _is_staged(state: Participant, txid: bytes) -> bool:
+    return state.proposal is not None and state.proposal.stage.txid == txid
+
+
+def _read_back(state: Participant, message: ReadBack, situation: Situation, rules: Rules) -> Step:
+    proposal = state.proposal
+    if proposal is None or proposal.stage.txid != message.txid:
+        return state, (_refused(message, _absence(state, message.txid)),)
+    program = proposal.content.program
+    flow = rules.flow_nl_per_day(program)
+    report = ReadBackReport(
+        txid=message.txid,
+        kind=proposal.content.kind,
+        base_epoch=proposal.stage.base_epoch,
+        program=program,
+        flow_nl_per_day=flow,
+        total_24h_fg=total_24h_fg(flow, program.concentration_ng_per_ml),
+        reservoir_nl=_volume_after(proposal, situation),
+        discrepancy=_discrepancy_after(proposal, situation),
+        staged_at_s=proposal.staged_at_s,
+        previous_digest=proposal.previous_digest,
+    )
+    return replace(state, proposal=replace(proposal, read_back=True)), (Answer(report),)
+
+
+def _volume_after(proposal: Proposal, situation: Situation) -> int:
+    refill = isinstance(proposal.stage, StageRefill)
+    return proposal.content.reservoir_nl if refill else situation.reservoir_nl
+
+
+def _discrepancy_after(proposal: Proposal, situation: Situation) -> Discrepancy:
+    refill = isinstance(proposal.stage, StageRefill)
+    return proposal.content.discrepancy if refill else situation.discrepancy
+
+
+def _absence(state: Participant, txid: bytes) -> Refusal:
+    return Refusal.EXPIRED if txid in state.memory.tombstones else Refusal.UNKNOWN_TX
+
+
+def _commit(state: Participant, message: Commit, situation: Situation, rules: Rules) -> Step:
+    done = state.memory.outcome(message.txid)
+    if done is not None:
+        return state, (Answer(done),)
+    proposal = state.proposal
+    if proposal is None or proposal.stage.txid != message.txid:
+        memory = state.memory.buried(message.txid)
+        refused = _refused(message, _absence(state, message.txid))
+        return replace(state, memory=memory), (Remember(memory), refused)
+    reasons = _commit_refusals(proposal, state.memory, message, situation, rules)
+    if reasons:
+        state, effects = discard(state)
+        return state, (*effects, _refused(message, *reasons))
+    return _put_in_force(proposal, state.memory, message, situation, rules)
+
+
+def _order(proposal: Proposal, memory: Memory, message: Commit, situation: Situation) -> Order:
+    return Order(
+        situation.realm,
+        situation.serial,
+        message.txid,
+        proposal.token,
+        proposal.content,
+        proposal.previous_digest,
+        memory.epoch + 1,
+        proposal.stage.annex,
+        proposal.staged_at_s,
+        situation.handshake_hash,
+        message.head,
+    )
+
+
+def _commit_refusals(
+    proposal: Proposal, memory: Memory, message: Commit, situation: Situation, rules: Rules
+) -> tuple[Refusal, ...]:
+    """Why this COMMIT must not take effect, the first kind of reason that applies."""
+    if not proposal.read_back:
+        return (Refusal.NOT_READ_BACK,)
+    if message.token != proposal.token:
+        return (Refusal.TOKEN,)
+    if message.digest != proposal.content.digest():
+        return (Refusal.DIGEST,)
+    if proposal.stage.base_epoch != memory.epoch:
+        return (Refusal.EPOCH,)
+    if program_digest(situation.running) != proposal.previous_digest:
+        return (Refusal.PROGRAM_CHANGED,)
+    signers = situation.signers
+    if len(signers) != len(message.signatures) or len({item.public_key for item in signers}) != len(signers):
+        return (Refusal.SIGNER_UNKNOWN,)
+    order = _order(proposal, memory, message, situation)
+    for position, (signer, signature) in enumerate(zip(signers, message.signatures, strict=True)):
+        if not verifies(signer.public_key, order.bytes_for(position, signer.public_key), signature):
+            return (Refusal.SIGNATURE,)
+    if not rules.may_sign(proposal.content, signers):
+        return (Refusal.ROLE,)
+    return rules.refusals(proposal.content, situation)
+
+
+def _put_in_force(proposal: Proposal, memory: Memory, message: Commit, situation: Situation, rules: Rules) -> Step:
+    order = _order(proposal, memory, message, situation)
+    keys = tuple(signer.public_key for signer in situation.signers)
+    chain = chain_next(
+        memory.chain, order.epoch, order.order_hash(keys, message.signatures), tablet_tag(situation.tablet_id)
+    )
+    digest = proposal.content.digest()
+    receipt = Receipt(
+        situation.realm,
+        situation.serial,
+        message.txid,
+        digest,
+        order.epoch,
+        situation.pump_time_s,
+        signatures_hash(message.signatures),
+        chain,
+    )
+    outcome = Committed(
+        txid=message.txid,
+        epoch=order.epoch,
+        digest=digest,
+        effective_at_s=situation.pump_time_s,
+        chain=chain,
+        receipt=rules.sign_receipt(receipt.encode()),
+    )
+    after = Memory(order.epoch, chain, (*memory.outcomes, outcome)[-OUTCOMES_KEPT:], memory.tombstones)
+    return Participant(after), (PutInForce(proposal.content, after, message.head), Answer(outcome))
+
+
+def _query(state: Participant, message: Query) -> Step:
+    done = state.memory.outcome(message.txid)
+    if done is not None:
+        return state, (Answer(done),)
+    if message.txid not in state.memory.tombstones and message.base_epoch + 1 < state.memory.oldest_epoch:
+        lost = Indeterminate(txid=message.txid, oldest_epoch=state.memory.oldest_epoch)
+        return state, (Answer(lost),)
+    state, effect = _bury(state, message.txid)
+    return state, (*effect, Answer(NotApplied(txid=message.txid)))
+
+
+def _abort(state: Participant, message: Abort) -> Step:
+    done = state.memory.outcome(message.txid)
+    if done is not None:
+        return state, (Answer(done),)
+    state, effect = _bury(state, message.txid)
+    return state, (*effect, Answer(Aborted(txid=message.txid)))
+
+
+def _bury(state: Participant, txid: bytes) -> tuple[Participant, tuple[Effect, ...]]:
+    memory = state.memory.buried(txid)
+    proposal = None if _is_staged(state, txid) else state.proposal
+    after = Participant(memory, proposal)
+    return after, (() if memory == state.memory else (Remember(memory),))
