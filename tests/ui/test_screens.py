@@ -89,7 +89,7 @@ async def walk(
 
 
 @pytest.mark.parametrize(("size", "frame"), GRIDS)
-def test_nothing_is_clipped_and_targets_are_large(size: tuple[int, int], frame: str) -> None:
+def test_nothing_is_clipped_and_targets_are_large_and_reached_by_tab(size: tuple[int, int], frame: str) -> None:
     compact = size < (98, 27)
 
     def check(app: ProgrammerApp, screen: FrameScreen, where: str) -> None:
@@ -102,6 +102,8 @@ def test_nothing_is_clipped_and_targets_are_large(size: tuple[int, int], frame: 
             assert any(header in row for row in rows[:3]), where
         for row in rows:
             assert not BAD_WRITING.search(row), row
+        by_tab = set(screen.query("ActionButton, HoldButton, Tile, NumberEntry, SecretPad"))
+        assert by_tab <= set(screen.focus_chain), where
         for widget in screen.query("ActionButton, HoldButton, KeypadKey, Tile"):
             check_target(widget, app.size, where)
 
@@ -141,20 +143,6 @@ def test_a_small_window_shows_no_page(size: tuple[int, int]) -> None:
         assert ("HIGH" in shown) == (app.frame is ALARMED) or "HIGH 0" in shown, where
 
     asyncio.run(walk(size, check, ("dose", "in_doubt")))
-
-
-def test_every_control_is_reached_by_tab() -> None:
-    async def run() -> None:
-        app = ProgrammerApp(reduced_motion=True)
-        async with app.run_test(size=(98, 27)) as pilot:
-            for name, screen in all_screens().items():
-                await app.push_screen(screen)
-                await pilot.pause()
-                wanted = set(screen.query("ActionButton, HoldButton, Tile, NumberEntry, SecretPad"))
-                assert wanted <= set(screen.focus_chain), name
-                app.pop_screen()
-
-    asyncio.run(run())
 
 
 def luminance(colour: Color) -> float:
