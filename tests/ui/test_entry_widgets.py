@@ -98,7 +98,7 @@ def test_a_comma_locks_and_says_what_to_do() -> None:
     assert play("dose", script, (80, 24)).posted == []
 
 
-def test_paste_caret_and_wheel_lock() -> None:
+def test_paste_and_caret_keys_lock() -> None:
     async def script(app: Recorder, screen: EntryScreen, pilot: Pilot[int]) -> None:
         field = screen.number
         field.post_message(events.Paste("100"))
