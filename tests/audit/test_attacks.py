@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from programmer.audit.findings import Finding
+from programmer.audit.findings import Finding, ordered
 from programmer.audit.merkle import Tree, leaf_hash
 from programmer.audit.note import VKey, parse_note, sign_note
 from programmer.audit.strict import L
@@ -81,8 +81,6 @@ def a04_first_checkpoint_beyond() -> Found:
     notes = replaced(6, sign(body(6, withdrawn_nl=4_700_000)))
     kept = [text.encode() for text in DATA["checkpoints"]]
     found = verify_notes(notes, kept, PIN)
-    from programmer.audit.findings import ordered
-
     return ordered(found)
 
 
@@ -169,9 +167,23 @@ def granted(vkey: str, role: str, user: str, **term: str) -> str:
     })  # fmt: skip
 
 
+class WeakSigner(TestKey):
+    """A name under the identity key, for which one signature verifies for every message."""
+
+    def sign(self, data: bytes) -> bytes:
+        return b"\x01" + bytes(63)
+
+
 def a18() -> Found:
-    weak = str(VKey(NURSE.name, 1, b"\x01" + bytes(31)))
-    return verify(replaced(2, sign(body(2, grant=granted(weak, "refill-nurse", NURSE.name)))))
+    vkey = VKey(NURSE.name, 1, b"\x01" + bytes(31))
+    weak = WeakSigner(NURSE.name, NURSE.role, b"", str(vkey))
+    rows = entries()
+    rows[2]["body"]["grant"] = granted(str(vkey), "refill-nurse", NURSE.name)
+    for row in rows[3:]:
+        if row["actor"]["id"] == NURSE.name:
+            row["actor"]["key"] = vkey.id
+    notes = relink(rows, {**KEYS, NURSE.name: weak})
+    return verify(notes, checkpoint(notes))
 
 
 def a19_s() -> Found:
@@ -304,7 +316,7 @@ TABLE: tuple[tuple[str, Callable[[], Found], str, str], ...] = (
     ("A15 repeated line", a15(GENUINE + GENUINE.split(b"\n\n")[1]), "NOTE_MALFORMED", "file:checkpoint"),
     ("A16 cosignature moved", a16, "COSIG_INVALID", "witness:clinic.example/sim/witness/server"),
     ("A17 cosignature time", a17, "COSIG_INVALID", "witness:clinic.example/sim/witness/server"),
-    ("A18 weak key enrolled", a18, "UNKNOWN_ACTOR", "idx:3"),
+    ("A18 weak key enrolled", a18, "WEAK_KEY", "idx:2"),
     ("A19 S + L", a19_s, "SIG_NONCANONICAL", "idx:6"),
     ("A19 R not canonical", a19_r, "SIG_NONCANONICAL", "idx:6"),
     ("A20 after revocation", a20_revoked, "KEY_NOT_VALID", "idx:8"),
@@ -339,8 +351,9 @@ def test_the_first_finding_is_the_diagnosis(attack: Callable[[], Found], code: s
     assert (first.code, first.locus) == (code, locus), first
 
 
-def test_a_weak_key_is_named_at_its_enrolment() -> None:
-    assert ("WEAK_KEY", "idx:2") in {(item.code, item.locus) for item in a18()}
+def test_a_weak_key_is_named_at_its_enrolment_and_wherever_it_signs() -> None:
+    found = {(item.code, item.locus) for item in a18()}
+    assert {("WEAK_KEY", "idx:2"), ("WEAK_KEY", "idx:3")} <= found
 
 
 def test_an_intent_in_an_honest_log_is_no_finding() -> None:
