@@ -172,6 +172,34 @@ def test_five_wrong_secrets_lock_doubling_and_ten_destroy(bench: Bench) -> None:
     assert left == ["dr-0007.json"]
 
 
+def test_a_forgotten_secret_means_a_new_key_by_two_other_persons(bench: Bench) -> None:
+    old = bench.enrol()
+    first = bench.identity.unlock("dr-0007", SECRET)
+    for user_id in ("ad-0001", "ad-0002"):
+        bench.enrol(user_id, "administrator", by=first)
+    one, two = (bench.identity.unlock(user_id, SECRET) for user_id in ("ad-0001", "ad-0002"))
+    terms: dict[str, Any] = {"root": bench.root, "cost": CHEAP, **TERM}
+    for by, second in ((one, one), (one, first), (first, two)):
+        with pytest.raises(IdentityError):
+            bench.identity.replace_key("dr-0007", "60718293", by=by, second=second, **terms)
+    new = bench.identity.replace_key("dr-0007", "60718293", by=one, second=two, **terms)
+    assert (new.id, new.role, new.key_name) == (old.id, old.role, old.key_name)
+    assert new.vkey != old.vkey
+    again = bench.identity.unlock("dr-0007", "60718293")
+    assert again.kek == first.kek
+    with pytest.raises(WrongSecret):
+        bench.identity.unlock("dr-0007", SECRET)
+
+
+def test_a_changed_secret_opens_the_same_key(bench: Bench) -> None:
+    bench.enrol()
+    before = bench.identity.unlock("dr-0007", SECRET)
+    bench.identity.change_secret("dr-0007", SECRET, "60718293", CHEAP)
+    assert bench.identity.unlock("dr-0007", "60718293") == before
+    with pytest.raises(WrongSecret):
+        bench.identity.unlock("dr-0007", SECRET)
+
+
 def test_damaged_attempts_open_nothing(bench: Bench) -> None:
     bench.enrol()
     (bench.data / "identity" / "attempts.json").write_bytes(b"{")

@@ -31,7 +31,9 @@ def made(cost: Cost = CHEAP, seed: bytes = SEED) -> bytes:
     )  # fmt: skip
 
 
-def read(data: bytes, floor: Cost = CHEAP, user: str = "dr-0007", secret: bytes = b"83926415", t: bytes = b"t" * 32) -> bytes:
+def read(
+    data: bytes, floor: Cost = CHEAP, user: str = "dr-0007", secret: bytes = b"83926415", t: bytes = b"t" * 32
+) -> bytes:
     return open_key(data, user=user, vkey=SIGNER.vkey, purpose="user", secret=secret, tablet_secret=t, floor=floor)
 
 

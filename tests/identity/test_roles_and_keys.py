@@ -71,7 +71,10 @@ def test_no_low_order_key_is_enrolled(raw: bytes) -> None:
         check_enrolled(str(VKey("clinic.example/sim/staff/x", 1, raw)))
 
 
-@pytest.mark.parametrize("raw", [bytes(32), b"\x01" + bytes(31), b"\xff" * 32, (2**255 - 19).to_bytes(32, "little"), b""])
+WEAK_AGREEMENT = (bytes(32), b"\x01" + bytes(31), b"\xff" * 32, (2**255 - 19).to_bytes(32, "little"), b"")
+
+
+@pytest.mark.parametrize("raw", WEAK_AGREEMENT)
 def test_no_low_order_agreement_key_is_paired(raw: bytes) -> None:
     with pytest.raises(WeakKey):
         check_agreement(raw)
