@@ -10,7 +10,7 @@ from pydantic import Field
 
 from protocol import cbor
 from protocol.errors import MalformedMessage
-from protocol.wire_model import U8, U16, U32, Wire, WireModel
+from protocol.wire_model import U8, U16, U32, Bytes8, Wire, WireModel
 
 Label = Annotated[str, Field(min_length=1, max_length=24)]
 
@@ -22,9 +22,10 @@ class WandMessage(WireModel):
 
 
 class Identify(WandMessage):
-    """Ask the adapter who it is."""
+    """Ask the adapter who it is; the first message to it, so the nonce makes each one different."""
 
     OP = 1
+    nonce: Annotated[Bytes8, Wire(0)]
 
 
 class Identity(WandMessage):

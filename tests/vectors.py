@@ -10,9 +10,7 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(
-    os.environ.get("PROGRAMMER_VECTORS", Path(__file__).resolve().parents[2] / "shared" / "vectors")
-)
+ROOT = Path(os.environ.get("PROGRAMMER_VECTORS", Path(__file__).resolve().parents[2] / "shared" / "vectors"))
 
 
 def vectors(name: str) -> Any:

@@ -50,9 +50,7 @@ def _read_tar(path: Path) -> dict[str, bytes]:
     return found
 
 
-def verify_files(
-    files: Mapping[str, bytes], pin: str | None = None, seen: Sequence[bytes] = ()
-) -> tuple[Finding, ...]:
+def verify_files(files: Mapping[str, bytes], pin: str | None = None, seen: Sequence[bytes] = ()) -> tuple[Finding, ...]:
     """All findings in an export, the diagnosis first. ``pin``: leaf hash of entry 0, hex; ``seen``: checkpoints
     of this log that are kept elsewhere."""
     notes, found = read_bundles(files)

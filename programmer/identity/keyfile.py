@@ -73,9 +73,9 @@ FLOOR = Cost()
 def derive(secret: bytes, tablet_secret: bytes, salt: bytes, cost: Cost) -> bytes:
     """The 32-byte wrapping key. The length of the user's secret goes in front, so the two cannot be shifted."""
     material = len(secret).to_bytes(4, "big") + secret + tablet_secret
-    return Argon2id(
-        salt=salt, length=32, iterations=cost.passes, lanes=cost.lanes, memory_cost=cost.memory_kib
-    ).derive(material)
+    return Argon2id(salt=salt, length=32, iterations=cost.passes, lanes=cost.lanes, memory_cost=cost.memory_kib).derive(
+        material
+    )
 
 
 def calibrate(clock_ns: Callable[[], int], floor: Cost = FLOOR, target_ns: int = TARGET_NS) -> Cost:

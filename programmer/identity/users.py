@@ -29,6 +29,8 @@ _ID = re.compile(r"[a-z0-9][a-z0-9-]{1,31}", re.ASCII)
 class IdentityError(Exception):
     """Base of the errors of this room."""
 
+    exit_code = 5
+
 
 class UserUnknown(IdentityError):
     """Nobody is enrolled under this id: check the id, or have the person enrolled."""
@@ -93,6 +95,11 @@ class UserSigner:
     def role(self) -> str:
         """The granted role."""
         return self.signer.role
+
+    @property
+    def public_key(self) -> bytes:
+        """The 32-byte Ed25519 public key, as pumps know it."""
+        return self.signer.public
 
     def sign(self, data: bytes) -> bytes:
         """The 64-byte signature."""

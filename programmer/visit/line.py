@@ -1,0 +1,220 @@
+"""The line to a pump as a visit sees it: connect, exchange one message, close.
+
+``PortLine`` drives a port through its own I/O thread. Each fault of the line is an exception with the sentence that
+tells a person what to do; whether a request that got no answer was carried out is never guessed here.
+"""
+
+import queue
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from drivers.errors import PortError
+from drivers.port import Port
+from drivers.runner import CallFailed, PortLostEvent, PortRunner, RunnerFailed
+from protocol.connection import TabletConnection
+from protocol.errors import NotConnected
+from protocol.events import (
+    CouplingRead,
+    EndReason,
+    Event,
+    PumpNotPaired,
+    Received,
+    SessionEnded,
+    SessionOpened,
+    VersionRefused,
+    WandFound,
+)
+from protocol.link import LinkTiming
+from protocol.messages import HelloPump, Message
+from protocol.session import Pairing, TabletKeys
+from protocol.wand import Coupling, Identity
+
+ANSWER_LIMIT_S = 20
+_Fault = PortLostEvent | RunnerFailed | CallFailed
+
+
+class LineFault(Exception):
+    """The pump cannot be reached; retrying later may help."""
+
+    exit_code = 3
+
+
+class LineLost(LineFault):
+    """The answer did not come. What was asked last may or may not have been done."""
+
+    def __init__(self, reason: EndReason) -> None:
+        super().__init__(
+            f"The link to the pump was lost ({reason.value}). "
+            "Hold the wand over the pump, check the cable, and read the pump again."
+        )
+        self.reason = reason
+
+
+class NoPump(LineFault):
+    """Nothing answered."""
+
+    def __init__(self, wand_answered: bool) -> None:
+        where = (
+            "The wand answers, but no pump does. Move the wand over the pump and try again."
+            if wand_answered
+            else "No wand answers on this port. Check the cable, the wand's battery and the port, then try again."
+        )
+        super().__init__(where)
+
+
+class UnknownPump(LineFault):
+    """A pump answered with which this tablet is not paired."""
+
+    def __init__(self, pump: HelloPump) -> None:
+        super().__init__(
+            f"Pump {pump.serial} is not paired with this tablet. Check that it is the right pump; "
+            "an administrator can pair it."
+        )
+        self.pump = pump
+
+
+class OtherVersion(LineFault):
+    """The pump speaks another version of the protocol."""
+
+    def __init__(self, pump: HelloPump) -> None:
+        super().__init__(f"Pump {pump.serial} speaks another protocol version. Use an updated tablet.")
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An open session: the wand's name, the pump's greeting, the session's hash."""
+
+    wand: Identity
+    pump: HelloPump
+    handshake_hash: bytes
+
+
+def _lost(fault: _Fault) -> Exception:
+    if isinstance(fault, PortLostEvent):
+        return LineLost(EndReason.PORT_LOST)
+    return LineLost(EndReason.LINK_LOST) if isinstance(fault.error, NotConnected) else fault.error
+
+
+class Line(Protocol):
+    """What a visit needs of a line."""
+
+    def connect(self) -> Opened:
+        """Open a fresh session; raises ``LineFault``."""
+
+    def exchange(self, message: Message) -> Message:
+        """Send one request and give its answer; raises ``LineLost``."""
+
+    def close(self) -> None:
+        """Give the port back."""
+
+
+class PortLine:
+    """A line over a port, with an I/O thread of its own."""
+
+    def __init__(
+        self,
+        port: Port,
+        keys: TabletKeys,
+        pairings: Mapping[str, Pairing],
+        timing: LinkTiming,
+        clock_ms: Callable[[], int],
+        entropy: Callable[[int], bytes],
+        notice: Callable[[Coupling | EndReason], None] = lambda _: None,
+    ) -> None:
+        self.connection = TabletConnection(keys, pairings, timing, entropy)
+        self._notice = notice
+        self._events: queue.Queue[Event | _Fault] = queue.Queue()
+        self._runner = PortRunner(port, self.connection, clock_ms, self._take)
+        self._runner.start()
+
+    def _take(self, event: object) -> None:
+        if isinstance(event, CouplingRead):
+            self._notice(event.coupling)
+            return
+        if isinstance(event, SessionEnded):
+            self._notice(event.reason)
+        self._events.put(event)  # type: ignore[arg-type]  # the runner only carries what the connection makes
+
+    def connect(self) -> Opened:
+        """Open a fresh session.
+
+        Raises:
+            LineFault: no wand, no pump, an unpaired pump, another version, a lost port.
+        """
+        self._drain()
+        wand: Identity | None = None
+
+        def begin(core: TabletConnection, now_ms: int) -> list[Event]:
+            core.connect(now_ms)
+            return []
+
+        self._call(begin)
+        while True:
+            match self._next():
+                case WandFound(identity):
+                    wand = identity
+                case SessionOpened(pump, handshake_hash):
+                    assert wand is not None
+                    return Opened(wand, pump, handshake_hash)
+                case PumpNotPaired(pump):
+                    raise UnknownPump(pump)
+                case VersionRefused(pump):
+                    raise OtherVersion(pump)
+                case SessionEnded(EndReason.LINK_LOST):
+                    raise NoPump(wand is not None)
+                case SessionEnded(reason):
+                    raise LineLost(reason)
+                case PortLostEvent() | RunnerFailed() | CallFailed() as fault:
+                    raise _lost(fault)
+
+    def exchange(self, message: Message) -> Message:
+        """Send one request and give its answer.
+
+        Raises:
+            LineLost: no answer came; the request may or may not have been carried out.
+        """
+        for event in self._drain():
+            if isinstance(event, SessionEnded):
+                raise LineLost(event.reason)
+            if isinstance(event, PortLostEvent | RunnerFailed | CallFailed):
+                raise _lost(event)
+        number: list[int] = []
+
+        def ask(core: TabletConnection, now_ms: int) -> list[Event]:
+            number.append(core.request(message, now_ms))
+            return []
+
+        self._call(ask)
+        while True:
+            match self._next():
+                case Received(request_id, answer) if number and request_id == number[0]:
+                    return answer
+                case SessionEnded(reason):
+                    raise LineLost(reason)
+                case PortLostEvent() | RunnerFailed() | CallFailed() as fault:
+                    raise _lost(fault)
+
+    def close(self) -> None:
+        """Stop the I/O thread, which closes its port."""
+        self._runner.stop()
+
+    def _call(self, work: Callable[[TabletConnection, int], list[Event]]) -> None:
+        try:
+            self._runner.call(work)
+        except PortError as error:
+            raise LineLost(EndReason.PORT_LOST) from error
+
+    def _next(self) -> Event | _Fault:
+        try:
+            return self._events.get(timeout=ANSWER_LIMIT_S)
+        except queue.Empty:
+            raise LineLost(EndReason.LINK_LOST) from None
+
+    def _drain(self) -> list[Event | _Fault]:
+        events = []
+        while True:
+            try:
+                events.append(self._events.get_nowait())
+            except queue.Empty:
+                return events
