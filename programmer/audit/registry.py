@@ -57,6 +57,8 @@ def parse_grant(text: str, roots: Sequence[VKey]) -> Grant:
         row = canon.decode(note.text[:-1])
         if not isinstance(row, dict) or set(row) != GRANT_FIELDS or row["v"] != 1 or row["role"] not in PERSONS:
             raise GrantRefused("the grant has not the fields of a grant")
+        if not all(isinstance(row[name], str) for name in GRANT_FIELDS - {"v"}):
+            raise GrantRefused("the grant has not the fields of a grant")
         if not (KINDS["utc"](row["not_before"]) and KINDS["utc"](row["not_after"])):
             raise GrantRefused("the grant's term is not two times")
         vkey = parse_vkey(row["vkey"])

@@ -20,11 +20,23 @@ from programmer.audit.log import (
     MemoryLogStore,
     Stamp,
 )
-from programmer.audit.merkle import Tree, frontier_append, frontier_root, leaf_hash
+from programmer.audit.merkle import (
+    ProofInvalid,
+    ProofMalformed,
+    Tree,
+    frontier_append,
+    frontier_root,
+    leaf_hash,
+    verify_consistency,
+    verify_inclusion,
+)
 from programmer.audit.verify import verify_files
-from tests.audit.forge import DATA, DEVICE, KEYS
+from programmer.identity.device import SeedSigner
 
-ORIGIN = DATA["origin"]
+ORIGIN = "clinic.example/sim/pumplog/T-0001/1"
+DEVICE = SeedSigner(ORIGIN, "device", b"\x07" * 32)
+ROOT = SeedSigner("clinic.example/sim/root/1", "root", b"\x08" * 32)
+NURSE = SeedSigner("clinic.example/sim/staff/rn-0031", "refill-nurse", b"\x09" * 32)
 BOOT = "3f9c1a7e5b2d48608a9be1c4d7f20536"
 
 
@@ -51,7 +63,7 @@ def opened(store: Any, stamp: Callable[[], Stamp] | None = None) -> AuditLog:
 
 def created(stamp: Callable[[], Stamp] | None = None, store: MemoryLogStore | None = None) -> AuditLog:
     log = opened(store or MemoryLogStore(), stamp)
-    log.create([KEYS["clinic.example/sim/root/1"].vkey], [], 0, "new")
+    log.create([ROOT.vkey], [], 0, "new")
     return log
 
 
@@ -92,9 +104,6 @@ def test_a_failing_store_leaves_the_log_as_it_was() -> None:
     store.broken = False
     assert log.append(lost())[0].idx == 1
     assert [item.code for item in verify_files(export_log(log))] == ["UNWITNESSED"]
-
-
-NURSE = KEYS["clinic.example/sim/staff/rn-0031"]
 
 
 @pytest.mark.parametrize(
@@ -150,6 +159,33 @@ def test_a_store_that_lost_or_changed_an_entry_does_not_open() -> None:
             opened(other)
 
 
+def test_known_hashes_of_a_transparency_log() -> None:
+    # Published test data of certificate transparency logs (RFC 6962): eight leaves and their root.
+    rows = ("", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f")
+    leaves = [leaf_hash(bytes.fromhex(row)) for row in rows]
+    assert leaves[0].hex() == "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d"
+    assert Tree(leaves).root().hex() == "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328"
+
+
+@pytest.mark.parametrize("size2", range(1, 19))
+def test_every_proof_of_small_trees_verifies_and_no_other(size2: int) -> None:
+    tree = Tree([leaf_hash(b"%d" % n) for n in range(size2)])
+    for index in range(size2):
+        proof = tree.inclusion(index)
+        verify_inclusion(index, size2, tree.leaf(index), proof, tree.root())
+        with pytest.raises(ProofInvalid):
+            verify_inclusion(index, size2, leaf_hash(b"x"), proof, tree.root())
+        with pytest.raises(ProofMalformed):
+            verify_inclusion(index, size2, tree.leaf(index), [*proof, bytes(32)], tree.root())
+    for size1 in range(1, size2):
+        path = tree.consistency(size1, size2)
+        verify_consistency(size1, size2, tree.root(size1), tree.root(size2), path)
+        with pytest.raises(ProofInvalid):
+            verify_consistency(size1, size2, bytes(32), tree.root(size2), path)
+        with pytest.raises(ProofMalformed):
+            verify_consistency(size1, size2, tree.root(size1), tree.root(size2), [*path, bytes(32)])
+
+
 def test_roots_of_every_size_agree_with_the_frontier() -> None:
     leaves = [leaf_hash(b"%d" % n) for n in range(70)]
     tree, frontier = Tree(leaves), ()  # type: tuple[Tree, tuple[bytes, ...]]
@@ -163,12 +199,12 @@ def test_roots_of_every_size_agree_with_the_frontier() -> None:
 DEVICE_ALONE = (
     "log.genesis log.closed log.verified log.finding witness.received witness.given store.backup store.migrated "
     "software.changed clock.step user.enrolled session.locked auth.failed auth.locked pump.read pump.anchor "
-    "pump.events pump.alarm link.lost change.outcome emergency.used"
+    "pump.events pump.alarm link.lost change.outcome change.refused emergency.used"
 )
 PERSON_ONLY = (
     "export.made patient.erased policy.changed library.loaded user.key_replaced user.revoked secret.changed "
     "session.opened session.closed record.viewed pump.linked pump.unlinked pump.paired alarm.acknowledged "
-    "alarm.selftest entry.trace change.intent change.refused change.dropped change.reconciled refill.measured "
+    "alarm.selftest entry.trace change.intent change.dropped change.reconciled refill.measured "
     "refill.recorded discrepancy.decided assessment.recorded plan.recorded care.recorded note.added report.signed "
     "record.reviewed record.corrected emergency.reviewed"
 )

@@ -33,7 +33,7 @@ from programmer.identity.users import IdentityError, KekNeeded, UserDamaged, Use
 
 CHEAP = Cost(1, 64, 1)
 ORIGIN = "clinic.example/sim/pumplog/T-0001/1"
-TERM = {"not_before": "2026-11-01T00:00:00.000000Z", "not_after": "2027-11-01T00:00:00.000000Z"}
+TERM: dict[str, Any] = {"not_before": "2026-11-01T00:00:00.000000Z", "not_after": "2027-11-01T00:00:00.000000Z"}
 SECRET = "83926415"
 
 
