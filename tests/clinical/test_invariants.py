@@ -150,9 +150,7 @@ def test_compounding_n_then_m_steps(start: Fraction, percent: Fraction, n: int, 
 
 @LAW
 @given(st.sets(st.integers(1, 1439), max_size=8), st.data())
-def test_a_flex_total_is_unchanged_by_splitting_a_step_and_by_units(
-    cuts: set[int], data: st.DataObject
-) -> None:
+def test_a_flex_total_is_unchanged_by_splitting_a_step_and_by_units(cuts: set[int], data: st.DataObject) -> None:
     starts = [0, *sorted(cuts)]
     rates = [data.draw(exact) for _ in starts]
     steps = [flex.FlexStep(start, rate) for start, rate in zip(starts, rates, strict=True)]
@@ -188,9 +186,7 @@ def test_mass_is_kept(stall: Fraction, pieces: list[tuple[int, Fraction]]) -> No
 
 @LAW
 @given(exact, exact, exact, exact)
-def test_priming_fills_exactly_the_line(
-    tubing: Fraction, catheter: Fraction, conc: Fraction, rate: Fraction
-) -> None:
+def test_priming_fills_exactly_the_line(tubing: Fraction, catheter: Fraction, conc: Fraction, rate: Fraction) -> None:
     primed = line.priming_bolus(tubing, catheter, conc, rate)
     assert primed.displayed_dose_mcg == line.line_content_mcg(tubing + catheter, conc)
     assert primed.duration_min * rate / 60 == primed.volume_ml
