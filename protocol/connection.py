@@ -196,6 +196,9 @@ class TabletConnection:
 
     def _on_wand(self, delivered: Delivered, now_ms: int) -> list[Event]:
         message = wand.decode_wand(delivered.payload)
+        expected = wand.Identity if delivered.kind == Kind.HELLO_REPLY else wand.Coupling
+        if not isinstance(message, expected):
+            return self._end(EndReason.MALFORMED)
         if isinstance(message, wand.Identity):
             self.phase = Phase.GREETING
             hello = HelloTablet(

@@ -62,6 +62,9 @@ class State(Enum):
 FINAL = frozenset({State.COMMITTED, State.ABORTED})
 OPEN = frozenset(State) - FINAL - {State.DRAFT}
 
+NOT_FINAL = frozenset({Refusal.MALFORMED, Refusal.UNSUPPORTED, Refusal.MEMORY})
+"""Reasons that say the pump could not deal with a COMMIT, not that it was not applied."""
+
 
 class Stored(Enum):
     """Records of the tablet's journal, in the order in which they are written."""
@@ -182,10 +185,26 @@ def _begin(tx: Transaction, _: Event) -> Step:
 
 def _reply(tx: Transaction, event: Event) -> Step:
     assert isinstance(event, Replied)
-    rule = _REPLIES.get((tx.state, type(event.message)))
-    if rule is None or getattr(event.message, "txid", tx.txid) != tx.txid:
-        raise OutOfTurn(tx.state, event.message)
+    message = event.message
+    rule = _REPLIES.get((tx.state, type(message)))
+    if rule is None or getattr(message, "txid", tx.txid) != tx.txid:
+        raise OutOfTurn(tx.state, message)
+    if isinstance(message, Refused) and message.op not in _asked(tx):
+        raise OutOfTurn(tx.state, message)
     return rule(tx, event)
+
+
+def _asked(tx: Transaction) -> frozenset[int]:
+    """Ops of the requests that may be waiting for an answer in this state."""
+    match tx.state:
+        case State.STAGING:
+            return frozenset({tx.stage.OP})
+        case State.READING_BACK:
+            return frozenset({ReadBack.OP})
+        case State.COMMITTING:
+            return frozenset({Commit.OP})
+        case _:
+            return frozenset({Query.OP, Abort.OP})
 
 
 def _message(event: Event) -> Message:
@@ -236,6 +255,15 @@ def _refused(tx: Transaction, event: Event) -> Step:
     message = _message(event)
     assert isinstance(message, Refused)
     return replace(tx, state=State.ABORTED, reasons=message.reasons), (Persist(Stored.ABORTED),)
+
+
+def _refused_commit(tx: Transaction, event: Event) -> Step:
+    """Only a reason that comes from judging the COMMIT is final; any other leaves open what became of it."""
+    message = _message(event)
+    assert isinstance(message, Refused)
+    if NOT_FINAL.isdisjoint(message.reasons):
+        return _refused(tx, event)
+    return replace(tx, state=State.IN_DOUBT, reasons=message.reasons), (Persist(Stored.IN_DOUBT),)
 
 
 def _refused_query(tx: Transaction, event: Event) -> Step:
@@ -303,7 +331,7 @@ _REPLIES: dict[tuple[State, type[Message]], Rule] = {
     (State.READING_BACK, ReadBackReport): _read_back,
     (State.READING_BACK, Refused): _refused,
     (State.COMMITTING, Committed): _committed,
-    (State.COMMITTING, Refused): _refused,
+    (State.COMMITTING, Refused): _refused_commit,
     **{
         (state, kind): rule
         for state in (State.DANGLING, State.IN_DOUBT, State.UNRESOLVED)

@@ -187,8 +187,28 @@ def sign(seed: bytes, data: bytes) -> bytes:
     return Ed25519PrivateKey.from_private_bytes(seed).sign(data)
 
 
+_FIELD = 2**255 - 19
+_ORDER_8_Y = int.from_bytes(bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"), "little")
+_LOW_ORDER_Y = frozenset({0, 1, _FIELD - 1, _ORDER_8_Y, _FIELD - _ORDER_8_Y})
+
+
+def is_weak_point(encoded: bytes) -> bool:
+    """Whether 32 bytes encode a point of order 1, 2, 4 or 8 of edwards25519, or not in the one canonical way.
+
+    Under such a public key one signature fits any message. Source: RFC 8032, section 5.1.3 (decoding), and the eight
+    torsion points of the curve, whose y are 0, 1, -1 and the two of order 8.
+    """
+    y = int.from_bytes(encoded, "little") & (2**255 - 1)
+    return y >= _FIELD or y in _LOW_ORDER_Y
+
+
 def verifies(public_key: bytes, data: bytes, signature: bytes) -> bool:
-    """Whether ``signature`` over ``data`` was made with the private half of ``public_key``."""
+    """Whether ``signature`` over ``data`` was made with the private half of ``public_key``.
+
+    False also for a key or a signature whose point is weak, whatever the library says of it.
+    """
+    if is_weak_point(public_key) or is_weak_point(signature[:32]):
+        return False
     try:
         Ed25519PublicKey.from_public_bytes(public_key).verify(signature, data)
     except (InvalidSignature, ValueError):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from protocol.errors import NoiseError, ProtocolError
 from protocol.events import EndReason, Event, Received, SessionEnded, TabletArrived
 from protocol.framing import Discarded, Frame, FrameDecoder
-from protocol.link import Address, Kind, Repeat, Request, Secondary, address_type
+from protocol.link import Address, Kind, Repeat, Request, Secondary, address_type, split_address_type
 from protocol.messages import Closed, HelloPump, HelloTablet, Message, Realm, decode_message, encode_message
 from protocol.noise import HandshakeState
 from protocol.session import CAPABILITIES, VERSION, Channel, Direction, PairedTablet, PumpKeys, pump_handshake
@@ -69,7 +69,7 @@ class PumpConnection:
 
     def receive_data(self, data: bytes, now_ms: int) -> list[Event]:
         """Take bytes from the line; the requests they hold."""
-        events: list[Event] = []
+        events = self.handle_timeout(now_ms)
         for item in self._decoder.feed(data):
             if not isinstance(item, Discarded):
                 events += self._on_frame(item, now_ms)
@@ -78,7 +78,8 @@ class PumpConnection:
     def _on_frame(self, frame: Frame, now_ms: int) -> list[Event]:
         taken = self._link.receive(frame)
         if isinstance(taken, Repeat):
-            self._last_ms = now_ms
+            if split_address_type(frame.address_type)[1] == Kind.DATA:
+                self._last_ms = now_ms
             if taken.reply is not None:
                 self._out.append(taken.reply)
             return []
@@ -103,8 +104,11 @@ class PumpConnection:
                 return self._on_message(request, now_ms)
 
     def _on_hello(self, request: Request) -> None:
-        self._hello = self._pending = None
-        hello = HelloTablet.decode(request.payload)
+        self._hello = self._pending = self._open = None
+        try:
+            hello = HelloTablet.decode(request.payload)
+        except ProtocolError:
+            return
         answer = HelloPump(
             version=VERSION,
             capabilities=CAPABILITIES,
@@ -154,9 +158,12 @@ class PumpConnection:
         return [*events, Received(self._number, message)]
 
     def reply(self, message: Message) -> list[Event]:
-        """Answer the request that is open; a ``Closed`` ends the session."""
-        assert self._open is not None
-        assert self._sending is not None
+        """Answer the request that is open; a ``Closed`` ends the session.
+
+        Where the bytes that followed the request have ended it, the answer is dropped: there is nobody to hear it.
+        """
+        if self._open is None or self._sending is None:
+            return []
         sealed = self._sending.seal(address_type(Address.PUMP, Kind.DATA_REPLY), encode_message(self._number, message))
         self._out.append(self._link.reply(Kind.DATA_REPLY, self._open.seq, sealed))
         self._open = None

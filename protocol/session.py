@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from protocol import cbor
+from protocol.errors import TagFailure
 from protocol.noise import CipherState, HandshakeState
 
 VERSION = 1
@@ -140,4 +141,6 @@ class Channel:
         Raises:
             TagFailure: it was not sealed by the other side as this frame.
         """
+        if len(ciphertext) < TAG_BYTES:
+            raise TagFailure(f"{len(ciphertext)} bytes cannot hold a tag of {TAG_BYTES}")
         return self._cipher.decrypt_with_ad(self._turn(address_type, len(ciphertext) - TAG_BYTES), ciphertext)
