@@ -168,14 +168,14 @@ def check_tiles(files: Mapping[str, bytes], leaves: Sequence[bytes], count: int)
         row: list[bytes] = []
         for number, width in tiles(len(below)):
             path, locus = tile_path(str(level), number, width), f"tile:{level}/{number}"
-            data = files.get(path)
+            data, expected = files.get(path), below[number * WIDTH : number * WIDTH + width]
             if data is None or len(data) != width * HASH_SIZE:
                 detail = f"{path} is missing" if data is None else f"{path} has {len(data)} bytes"
                 yield Finding("TILE_MALFORMED", locus, detail)
-                row += [item for item in below[number * WIDTH : number * WIDTH + width] if item is not None]
+                row += [item for item in expected if item is not None]
                 continue
             hashes = [data[i : i + HASH_SIZE] for i in range(0, len(data), HASH_SIZE)]
-            for place, (here, due) in enumerate(zip(hashes, below[number * WIDTH : number * WIDTH + width], strict=True)):
+            for place, (here, due) in enumerate(zip(hashes, expected, strict=True)):
                 if due is None or here == due:
                     continue
                 if level:
