@@ -15,7 +15,7 @@ from drivers.serial_port import OPENING
 
 @dataclass(frozen=True, slots=True)
 class PortInfo:
-    """One port. ``vid``, ``pid``, ``serial_number`` are raw as a USB device gives them, ``None`` elsewhere."""
+    """One port. ``vid``, ``pid``, ``serial_number`` are raw from the USB device, else ``None``."""
 
     url: str
     description: str

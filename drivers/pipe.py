@@ -46,7 +46,7 @@ class Flip:
 
 @dataclass(frozen=True, slots=True)
 class Duplicate:
-    """``count`` bytes from number ``byte`` on arrive once more, at the end of the write that holds them all."""
+    """``count`` bytes from number ``byte`` on arrive once more, at the end of the write with them all."""
 
     direction: Direction
     byte: int
@@ -55,7 +55,7 @@ class Duplicate:
 
 @dataclass(frozen=True, slots=True)
 class Delay:
-    """``count`` bytes from number ``byte`` on arrive ``ms`` milliseconds later; others overtake them."""
+    """``count`` bytes from number ``byte`` on arrive ``ms`` milliseconds late and are overtaken."""
 
     direction: Direction
     byte: int
@@ -75,8 +75,9 @@ class Pipe:
     def __init__(self, faults: Iterable[Fault] = (), *, baud: int | None = None) -> None:
         self.offered = dict.fromkeys(Direction, 0)
         self.passed = dict.fromkeys(Direction, 0)
-        self._byte_us = 0 if baud is None else -(-10_000_000 // baud)
-        self._free_us = dict.fromkeys(Direction, 0)
+        # Times on the line are exact in units of 1/baud ms, in which a byte of 10 bits takes 10,000.
+        self._baud, self._byte = (1, 0) if baud is None else (baud, 10_000)
+        self._free = dict.fromkeys(Direction, 0)
         self._in_transit: dict[Direction, deque[tuple[int, int]]] = {way: deque() for way in Direction}
         self._faults: list[Fault] = []
         self._cut = False
@@ -107,11 +108,11 @@ class Pipe:
             self._check_cuts()
             number = self.offered[direction]
             self.offered[direction] += 1
-            self._free_us[direction] = max(self._free_us[direction], now_ms * 1000) + self._byte_us
+            self._free[direction] = max(self._free[direction], now_ms * self._baud) + self._byte
             if self._cut:
                 continue
             for arrived, late_ms in self._fate(direction, number, value):
-                due_ms = -(-self._free_us[direction] // 1000) + late_ms
+                due_ms = -(-self._free[direction] // self._baud) + late_ms
                 self._put(direction, due_ms, arrived)
         for fault in self._faults:
             if isinstance(fault, Duplicate) and fault.direction is direction and not self.is_cut:
@@ -163,5 +164,5 @@ class Pipe:
         first = fault.byte - begin
         if first >= 0 and first + fault.count <= len(data):
             for value in data[first : first + fault.count]:
-                self._free_us[fault.direction] += self._byte_us
-                self._put(fault.direction, -(-self._free_us[fault.direction] // 1000), value)
+                self._free[fault.direction] += self._byte
+                self._put(fault.direction, -(-self._free[fault.direction] // self._baud), value)

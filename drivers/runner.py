@@ -1,5 +1,4 @@
-"""One I/O thread for each port: it alone touches the port and the core, whatever the rest of the program
-does.
+"""One I/O thread for each port: it alone touches the port and the core.
 
 The thread reads, feeds the core, writes what the core has to send, keeps its timers, and posts events to one
 listener. Other threads hand in work with ``call``; it runs in the I/O thread, at once. When the port is

@@ -1,10 +1,10 @@
 """Serial devices, pseudo-terminals and TCP behind the port seam, through pyserial.
 
 Facts that shape this file (pyserial 3.5): ``exclusive`` is an advisory lock and stops only other openers
-that ask for it; ``socket://`` has no ``cancel_read`` and hides the number of the system error in
-``__context__``; ``rfc2217://`` takes no write timeout; closing a real line waits for unsent output unless
-it is flushed; low-latency mode fails on a pseudo-terminal. Every ``OSError`` (``SerialException`` is one)
-of an open port is link loss.
+that ask for it; ``socket://`` has no ``cancel_read``, sleeps when closed and hides the number of the
+system error in ``__context__``; ``rfc2217://`` takes no write timeout; closing a real line waits for
+unsent output unless it is flushed; low-latency mode fails on a pseudo-terminal. Every ``OSError``
+(``SerialException`` is one) of an open port is link loss.
 """
 
 import contextlib
@@ -133,13 +133,23 @@ class SerialPort:
     def close(self) -> None:
         """See ``Port.close``. Unsent output is dropped: nothing that was not acknowledged counts as done."""
         self._aborted = True
-        for step in (self._line.reset_output_buffer, self._line.close, self._ear.close, self._mouth.close):
-            with contextlib.suppress(OSError, ValueError, AttributeError, TypeError, NotImplementedError):
-                step()
+        tcp = getattr(self._line, "_socket", None)
+        if isinstance(tcp, socket.socket):
+            # pyserial would sleep 0.3 s here, longer than a port may take to close.
+            self._line.is_open = False
+            tcp.close()
+        else:
+            # Any error: termios.error of a device that is gone is no OSError, and closing must not fail.
+            for step in ("reset_output_buffer", "close"):
+                with contextlib.suppress(Exception):
+                    getattr(self._line, step)()
+        self._ear.close()
+        self._mouth.close()
 
     def _read_selecting(self, fd: int, timeout_s: float) -> bytes:
-        ready, _, _ = select.select([fd, self._ear], [], [], max(0.0, timeout_s))
-        if self._ear in ready:
+        ear = self._ear.fileno()
+        ready, _, _ = select.select([fd, ear], [], [], max(0.0, timeout_s))
+        if ear in ready:
             with contextlib.suppress(BlockingIOError):
                 self._ear.recv(_CHUNK)
         return bytes(self._line.read(_CHUNK)) if fd in ready and not self._aborted else b""

@@ -1,8 +1,8 @@
 """Canonical JSON, written and read: the one byte string that an entry can be.
 
 The format is RFC 8785 (JSON Canonicalization Scheme) restricted to integers with |n| < 2**53, ASCII keys and
-NFC strings without control characters other than the line feed. Under these restrictions sorting keys by code point and the standard
-library's compact output are RFC 8785. The reader refuses whatever would be written differently.
+NFC strings without control characters other than the line feed. Under these restrictions sorting keys by code
+point and the standard library's compact output are RFC 8785. The reader refuses whatever would be written differently.
 """
 
 import json

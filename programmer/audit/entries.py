@@ -147,7 +147,7 @@ _ROWS: tuple[tuple[str, bool, frozenset[str], str], ...] = (
      "head_size:nat head:h32 order:sealed order_digest:h64 order_sigs:list program:any total_24h_ng:nat? "
      "findings:list overrides:list library:any meaning:any"),
     ("change.outcome", True, CLINICAL, "txid:text verdict:text receipt:any cause:text?"),
-    ("change.refused", False, CARE, "txid:text? by:text reasons:list proposal:any"),
+    ("change.refused", True, CARE, "txid:text? by:text reasons:list proposal:any"),
     ("change.dropped", False, CARE, "txid:text state:text reason:sealed?"),
     ("change.reconciled", False, PRESCRIBER, "txid:text verdict:text epoch:nat? evidence:any reason:sealed"),
     ("refill.measured", False, CLINICAL, "class:text discarded_nl:int? expected_nl:int? method:text withdrawn_nl:int?"),

@@ -45,9 +45,7 @@ def associated(origin: str, idx: int, path: str) -> bytes:
     return f"{origin}\n{idx}\n{path}\n".encode()
 
 
-def seal(
-    value: Seal, origin: str, idx: int, path: str, random: Callable[[int], bytes] = os.urandom
-) -> dict[str, str]:
+def seal(value: Seal, origin: str, idx: int, path: str, random: Callable[[int], bytes] = os.urandom) -> dict[str, str]:
     """The sealed field ``{alg, kid, nonce, ct}``."""
     nonce = random(12) if value.nonce is None else value.nonce
     ct = ChaCha20Poly1305(value.key).encrypt(nonce, value.plaintext, associated(origin, idx, path))

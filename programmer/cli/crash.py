@@ -1,4 +1,4 @@
-"""What is kept of an internal fault: the frames of the traceback, never values, so that no patient data leaves memory."""
+"""What is kept of an internal fault: the frames of the traceback, never values, so that no patient data is written."""
 
 import os
 import tempfile

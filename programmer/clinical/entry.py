@@ -28,6 +28,7 @@ from programmer.clinical.entry_events import (
     Idle,
     Key,
     Paste,
+    Reopen,
     events_from_json,
 )
 from programmer.clinical.entry_grammar import (
@@ -71,6 +72,7 @@ __all__ = [
     "Paste",
     "Phase",
     "Reason",
+    "Reopen",
     "UnknownProfile",
     "judge",
     "parse_entry",
@@ -255,6 +257,8 @@ def step(state: EntryState, event: EntryEvent) -> EntryState:
         return replace(state, alarm_pending=False, refused=None)
     if state.phase in (Phase.CANCELLED, Phase.CLEARED):
         return state
+    if isinstance(event, Reopen):
+        return replace(state, phase=Phase.EDITING, committed=None, asked=None, enter_again=False, idle_s=0)
     if isinstance(event, Idle):
         idle = state.idle_s + event.seconds
         if idle >= IDLE_DISCARD_S and state.phase is not Phase.ACCEPTED:

@@ -92,6 +92,11 @@ class ConfirmSoft(EntryEvent):
     """The soft-limit question was answered with a reason."""
 
 
+@dataclass(frozen=True, slots=True)
+class Reopen(EntryEvent):
+    """Go on with the same text: the accepted value or the question was withdrawn, nothing staged."""
+
+
 _NAMED: Final[dict[str, Callable[[int], EntryEvent]]] = {
     "ENTER": Enter,
     "BACKSPACE": Backspace,

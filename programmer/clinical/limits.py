@@ -170,6 +170,7 @@ def _window(context: DoseContext, dose: Fraction) -> Iterator[Finding]:
                 f"{display.mcg(amount)} in {span} is above the highest {display.mcg(row.hard_high)}. "
                 "Enter another dose.",
             )
+            return
 
 
 def _dose_low(context: DoseContext, dose: Fraction) -> Iterator[Finding]:

@@ -174,10 +174,10 @@ ADVICE: Final = {
     "percent_only": "Repeat the reading, name the cause, and shorten the interval.",
     "absolute_only": "Repeat the aspiration, look at the trend, and name the cause.",
     "both": "Look for a leak, a stall or a wrong entry, name the cause, and tell the prescriber today.",
-    "resolution": "Little was programmed, so the syringe's resolution dominates: no conclusion from the ratio.",
+    "resolution": "Little was programmed, so the syringe's resolution dominates: draw no conclusion.",
     "gross": (
-        "Less than half was delivered: no dose increase and no routine restart. Look for a stall or a blocked "
-        "catheter; a sudden release is possible when flow returns. The prescriber decides before the "
+        "Less than half was delivered: no dose increase and no routine restart. Look for a stall or a "
+        "blocked catheter; a sudden release is possible when flow returns. The prescriber decides before the "
         "patient leaves."
     ),
     "urgent": (
@@ -207,20 +207,25 @@ def reconcile(
     except CalculationRefused as refused:
         cause = SENTENCES[refused.code]
         noted = refused.code != "NOTHING_PROGRAMMED" or abs(discrepancy) > profile.syringe_resolution_ml
+        nothing_delivered = (
+            refused.code == "WITHDRAWN_EXCEEDS_FILL" and fill_ml - expected_ml > profile.syringe_resolution_ml
+        )
+        advice = ": name the cause and tell the prescriber today." if noted else "."
         return Reconciliation(
-            fill_ml,
-            expected_ml,
-            withdrawn_ml,
-            discrepancy,
-            "not_computable",
-            None,
-            cause,
-            False,
-            False,
-            False,
-            noted,
-            f"The ratio is not computable. {cause} The volumes are recorded"
-            + (": name the cause and tell the prescriber today." if noted else "."),
+            fill_ml=fill_ml,
+            expected_ml=expected_ml,
+            withdrawn_ml=withdrawn_ml,
+            discrepancy_ml=discrepancy,
+            klass="not_computable",
+            figures=None,
+            not_computable=cause,
+            resolution_dominated=False,
+            gross_under_delivery=nothing_delivered,
+            urgent_over_delivery=False,
+            needs_cause=noted,
+            advice=ADVICE["gross"]
+            if nothing_delivered
+            else f"The ratio is not computable. {cause} The volumes are recorded{advice}",
         )
     resolvable = abs(discrepancy) > profile.syringe_resolution_ml
     gross = figures.ratio < limits.gross_under_ratio and resolvable

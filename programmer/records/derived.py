@@ -24,11 +24,13 @@ Projection = Callable[[apsw.Connection, Entry], None]
 
 
 def _pump_linked(db: apsw.Connection, e: Entry) -> None:
+    if e.tag is None:
+        return
     db.execute(
         "INSERT INTO pump VALUES (?,?,?,?,?,?,NULL) ON CONFLICT(tag) DO UPDATE SET patient=excluded.patient,"
         " model=excluded.model, receipt_key=excluded.receipt_key, linked_idx=excluded.linked_idx,"
         " linked_utc=excluded.linked_utc, unlinked_idx=NULL",
-        (e.tag or "", e.patient, e.text("model"), e.text("receipt_key"), e.idx, e.utc),
+        (e.tag, e.patient, e.text("model"), e.text("receipt_key"), e.idx, e.utc),
     )
 
 
@@ -38,7 +40,7 @@ def _pump_unlinked(db: apsw.Connection, e: Entry) -> None:
 
 def _pump_read(db: apsw.Connection, e: Entry) -> None:
     row: Cells = (e.idx, e.patient, e.tag, e.epoch, e.chain, e.utc, e.boot, e.boot_us)
-    row += (e.whole("pump_time_ms"), e.whole("rtt_us"), e.whole("reservoir_nl"), e.whole("battery_mv"))
+    row += (e.whole("pump_time_ms"), e.whole("rtt_us"), e.maybe_whole("reservoir_nl"), e.whole("battery_mv"))
     row += (e.truth("eri"), e.maybe_text("program_digest"), e.maybe_text("last_order"))
     row += (e.maybe_text("tablet_tag"), e.json("alarms"))
     db.execute("INSERT INTO reading VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", row)
@@ -87,10 +89,12 @@ def _outcome(db: apsw.Connection, e: Entry) -> None:
         (verdict, closed, txid),
     ).fetchall()
     if found and verdict == "applied":
+        # By hand the epoch is the one a person read from the pump; otherwise it came with the entry.
+        epoch = e.maybe_whole("epoch") if e.type == "change.reconciled" else e.epoch
         db.execute(
             "INSERT INTO program SELECT ?, txid, idx, patient, coalesce(?, tag), ?, ?, actor, kind, digest,"
             " total_24h_ng, program FROM intent WHERE txid = ?",
-            (e.idx, e.tag, e.epoch, e.utc, txid),
+            (e.idx, e.tag, epoch, e.utc, txid),
         )
 
 

@@ -26,7 +26,7 @@ from programmer.records.errors import (
     StoreReadOnly,
 )
 
-__all__ = ["KEY_BYTES", "QUICK_CHECK_PAGES", "WriterLock", "connect", "fetch", "sync_folder", "translated"]
+__all__ = ["KEY_BYTES", "QUICK_CHECK_PAGES", "SETTINGS", "WriterLock", "connect", "fetch", "sync_folder", "translated"]
 
 KEY_BYTES = 32
 """Length of the store key."""
@@ -50,7 +50,7 @@ _TRANSLATION: tuple[tuple[type[apsw.Error], Callable[[str], StoreError]], ...] =
     (apsw.IOError, StoreFaulted),
 )
 
-_SETTINGS: tuple[tuple[str, str], ...] = (
+SETTINGS: tuple[tuple[str, str], ...] = (
     ("foreign_keys", "ON"),
     ("trusted_schema", "OFF"),
     ("cell_size_check", "ON"),
@@ -112,7 +112,7 @@ def _prepared(connection: apsw.Connection, key: bytes, *, writer: bool) -> apsw.
         connection.set_busy_timeout(BUSY_MS)
         connection.pragma("cipher", "chacha20")
         connection.execute(f"PRAGMA key = 'raw:{key.hex()}'")
-        for name, value in _SETTINGS:
+        for name, value in SETTINGS:
             connection.execute(f"PRAGMA {name} = {value}")
         connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
         if writer:

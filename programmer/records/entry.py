@@ -52,11 +52,9 @@ class Entry:
         return found
 
     def label(self, name: str) -> str:
-        """A code, which a pump gives as a text or as a whole number."""
+        """A code: a text as it stands, anything else as JSON (a pump gives codes as whole numbers)."""
         found = self.value(name)
-        if isinstance(found, str) or type(found) is int:
-            return str(found)
-        raise EntryUnreadable(self.idx, f"{name} is not a code")
+        return found if isinstance(found, str) else json_line(found)
 
     def maybe_whole(self, name: str) -> int | None:
         """A whole number or null."""

@@ -71,7 +71,10 @@ class Pump:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One interrogation. `alarms` is JSON; `eri` says that the replacement indicator is on."""
+    """One interrogation. `alarms` is JSON; `eri` says that the replacement indicator is on.
+
+    `reservoir_nl` is None where the pump has no volume to tell.
+    """
 
     idx: int
     patient: str | None
@@ -83,7 +86,7 @@ class Reading:
     boot_us: int
     pump_time_ms: int
     rtt_us: int
-    reservoir_nl: int
+    reservoir_nl: int | None
     battery_mv: int
     eri: bool
     program_digest: str | None

@@ -64,7 +64,7 @@ DERIVED_DDL: Mapping[str, str] = MappingProxyType(
             CREATE TABLE reading(
                 idx INTEGER PRIMARY KEY, patient TEXT, tag TEXT, epoch INTEGER, chain TEXT, utc TEXT NOT NULL,
                 boot TEXT NOT NULL, boot_us INTEGER NOT NULL, pump_time_ms INTEGER NOT NULL,
-                rtt_us INTEGER NOT NULL, reservoir_nl INTEGER NOT NULL, battery_mv INTEGER NOT NULL,
+                rtt_us INTEGER NOT NULL, reservoir_nl INTEGER, battery_mv INTEGER NOT NULL,
                 eri INTEGER NOT NULL, program_digest TEXT, last_order TEXT, tablet_tag TEXT,
                 alarms TEXT NOT NULL
             ) STRICT""",

@@ -9,12 +9,12 @@ so the store refuses to write until it is opened again; reading goes on.
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import apsw
 
@@ -23,15 +23,17 @@ from programmer.records.derived import digests, project, replay
 from programmer.records.engine import QUICK_CHECK_PAGES, WriterLock, connect, fetch, sync_folder, translated
 from programmer.records.entry import parse_entry
 from programmer.records.errors import (
+    DiskFull,
     EntryOutOfOrder,
     StoreDamaged,
     StoreExists,
-    StoreFaulted,
     StoreReadOnly,
     StoreTooNew,
 )
+from programmer.records.identities import Identities
+from programmer.records.peers import Peers
 from programmer.records.queries import Queries
-from programmer.records.rows import PatientKey, PumpLink, RebuildReport
+from programmer.records.rows import RebuildReport
 from programmer.records.schema import MIGRATIONS, VERSION
 
 __all__ = ["HASH_BYTES", "KEPT_EVERY", "Store"]
@@ -46,16 +48,8 @@ _TAIL = 64
 _PAGE = 256
 
 
-class Store(Queries):
+class Store(Identities, Peers, Queries):
     """An open store. Use `create` or `open`; close it, or use it as a context manager."""
-
-    def __init__(self, path: Path, connection: apsw.Connection, lock: WriterLock | None) -> None:
-        """Not for callers: `create` and `open` check the file first."""
-        self._path = path
-        self._name = path.name
-        self._db = connection
-        self._lock = lock
-        self._faulted = False
 
     @classmethod
     def create(cls, path: Path, key: bytes, *, owner: str = "programmer") -> Self:
@@ -65,16 +59,11 @@ class Store(Queries):
         """
         lock = WriterLock(_beside(path, ".lock"), owner)
         try:
-            if path.exists():
+            # A write-ahead log left without its file belongs to a store that somebody may still repair.
+            if path.exists() or _beside(path, "-wal").exists():
                 raise StoreExists(path.name)
             # Made aside and renamed when whole: an interruption leaves no half-made store under the name.
-            draft = _beside(path, ".new")
-            for left in (draft, _beside(draft, "-wal"), _beside(draft, "-shm")):
-                left.unlink(missing_ok=True)
-            try:
-                os.close(os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-            except OSError:
-                raise StoreReadOnly(path.name) from None
+            draft = _empty_file(path)
             connection = connect(draft, key, read_only=False)
             try:
                 cls(path, connection, lock)._migrate(0)
@@ -206,130 +195,6 @@ class Store(Queries):
             rows = fetch(self._db, "SELECT size, note FROM ckpt ORDER BY size")
         yield from rows
 
-    def _numbered(self, first: int = 0, last: int | None = None) -> Iterator[tuple[int, bytes]]:
-        # In pages, so that a reader who stops half way leaves no open statement on the connection.
-        at = first
-        while last is None or at < last:
-            upto = at + _PAGE if last is None else min(at + _PAGE, last)
-            with translated(self._name):
-                rows = fetch(
-                    self._db,
-                    "SELECT idx, note FROM entry WHERE idx >= ? AND idx < ? ORDER BY idx",
-                    (at, upto),
-                )
-            yield from rows
-            if not rows:
-                return
-            at = upto
-
-    # Witnesses and other tablets
-
-    def add_cosignature(self, size: int, witness: str, line: bytes) -> None:
-        """Keep a witness's signature line for the checkpoint of `size`; that checkpoint stays for good."""
-        with self._writing():
-            self._db.execute("INSERT OR REPLACE INTO cosig VALUES (?,?,?)", (size, witness, line))
-
-    def cosignatures(self, size: int) -> tuple[tuple[str, bytes], ...]:
-        """(witness, line) for the checkpoint of `size`, by witness."""
-        return self._rows("SELECT witness, line FROM cosig WHERE size = ? ORDER BY witness", (size,))
-
-    def add_peer_entries(self, origin: str, first: int, notes: Sequence[bytes]) -> tuple[int, ...]:
-        """Keep entries of another tablet's log. Returns the indexes where other bytes stood already.
-
-        What is there stays: two notes for one index are a fork, which the caller keeps as evidence.
-        """
-        forks: list[int] = []
-        with self._writing():
-            for idx, note in enumerate(notes, start=first):
-                found = fetch(self._db, "SELECT note FROM peer_entry WHERE origin = ? AND idx = ?", (origin, idx))
-                if not found:
-                    self._db.execute("INSERT INTO peer_entry VALUES (?,?,?)", (origin, idx, note))
-                elif found[0][0] != note:
-                    forks.append(idx)
-        return tuple(forks)
-
-    def peer_notes(self, origin: str) -> tuple[tuple[int, bytes], ...]:
-        """(idx, note) of another tablet's log, in order."""
-        return self._rows("SELECT idx, note FROM peer_entry WHERE origin = ? ORDER BY idx", (origin,))
-
-    def set_peer_head(self, origin: str, size: int, root: bytes, note: bytes) -> None:
-        """Keep the newest checkpoint seen of another tablet's log."""
-        with self._writing():
-            self._db.execute("INSERT OR REPLACE INTO peer_head VALUES (?,?,?,?)", (origin, size, root, note))
-
-    def peer_heads(self) -> tuple[tuple[str, int, bytes, bytes], ...]:
-        """(origin, size, root, checkpoint note) of the other tablets' logs, by origin."""
-        return self._rows("SELECT origin, size, root, note FROM peer_head ORDER BY origin")
-
-    def add_evidence(self, kind: str, notes: bytes) -> None:
-        """Keep proof of a fault; it is never deleted."""
-        with self._writing():
-            self._db.execute("INSERT INTO evidence(kind, notes) VALUES (?,?)", (kind, notes))
-
-    def evidence(self) -> tuple[tuple[str, bytes], ...]:
-        """(kind, notes), oldest first."""
-        return self._rows("SELECT kind, notes FROM evidence ORDER BY id")
-
-    # Sealed identities, keys, settings
-
-    def add_patient(self, ref: str, sealed: bytes, kid: str, wrapped: bytes) -> None:
-        """Keep a patient: random reference, encrypted identity, and the patient's key wrapped under `kid`.
-
-        For a reference that is known, the identity is replaced and the key is added.
-        """
-        with self._writing():
-            self._db.execute(
-                "INSERT INTO patient VALUES (?,?) ON CONFLICT(ref) DO UPDATE SET sealed = excluded.sealed",
-                (ref, sealed),
-            )
-            self._db.execute("INSERT OR REPLACE INTO patient_key VALUES (?,?,?)", (kid, ref, wrapped))
-
-    def patient_keys(self, ref: str) -> tuple[PatientKey, ...]:
-        """The wrapped keys of a patient, by key id; none after erasure."""
-        rows = self._rows("SELECT kid, patient, wrapped FROM patient_key WHERE patient = ? ORDER BY kid", (ref,))
-        return tuple(PatientKey(*row) for row in rows)
-
-    def erase_patient(self, ref: str) -> None:
-        """Destroy a patient's keys, sealed identity and pump serials. The entries stay and still verify."""
-        with self._writing():
-            self._db.execute("DELETE FROM patient_key WHERE patient = ?", (ref,))
-            self._db.execute("DELETE FROM pump_link WHERE patient = ?", (ref,))
-            self._db.execute("UPDATE patient SET sealed = NULL WHERE ref = ?", (ref,))
-        with translated(self._name):
-            # The write-ahead log still holds the old pages; emptying it takes them off the disk.
-            fetch(self._db, "PRAGMA wal_checkpoint(TRUNCATE)")
-
-    def pump_link(self, serial_tag: str, patient_ref: str, model: str, sealed: bytes) -> None:
-        """Keep which pump is whose: salted tag, patient, model, and the sealed serial number and salt."""
-        with self._writing():
-            self._db.execute(
-                "INSERT OR REPLACE INTO pump_link VALUES (?,?,?,?)", (serial_tag, patient_ref, model, sealed)
-            )
-
-    def pump_links(self) -> tuple[PumpLink, ...]:
-        """All pump links, by tag."""
-        rows = self._rows("SELECT tag, patient, model, sealed FROM pump_link ORDER BY tag")
-        return tuple(PumpLink(*row) for row in rows)
-
-    def set_store_key(self, user: str, wrapped: bytes) -> None:
-        """Keep the store key wrapped for a person."""
-        with self._writing():
-            self._db.execute("INSERT OR REPLACE INTO store_key VALUES (?,?)", (user, wrapped))
-
-    def store_keys(self) -> tuple[tuple[str, bytes], ...]:
-        """(user, wrapped store key), by user."""
-        return self._rows("SELECT user, wrapped FROM store_key ORDER BY user")
-
-    def set_meta(self, key: str, value: bytes) -> None:
-        """Keep a setting of this store."""
-        with self._writing():
-            self._db.execute("INSERT OR REPLACE INTO meta VALUES (?,?)", (key, value))
-
-    def meta(self, key: str) -> bytes | None:
-        """A setting of this store, or None."""
-        rows = self._rows("SELECT value FROM meta WHERE key = ?", (key,))
-        return rows[0][0] if rows else None
-
     # Derived tables
 
     def rebuild(self) -> RebuildReport:
@@ -358,54 +223,42 @@ class Store(Queries):
         after = digests(self._db)
         return RebuildReport(count, tuple(table for table in after if before.get(table) != after[table]), tuple(copies))
 
-    # Transactions
+    # Backup
 
-    @contextmanager
-    def _writing(self, *, commit: bool = True) -> Iterator[None]:
-        if self._lock is None:
-            raise StoreReadOnly(self._name)
-        if self._faulted:
-            raise StoreFaulted(self._name)
+    def backup(self, path: Path, key: bytes) -> str:
+        """Copy the store, encrypted with the same `key`, to a new file; the SHA-256 of that file in hex.
+
+        The copy is one whole state, is opened and checked once, and takes its name only then.
+        It counts as a backup after the audit log in it was verified. Raises as `create` and `open` do.
+        """
+        if path.exists():
+            raise StoreExists(path.name)
+        draft = _empty_file(path)
+        copy = connect(draft, key, read_only=False)
         try:
-            with translated(self._name), self._transaction(commit=commit):
-                yield
-        except StoreFaulted:
-            self._faulted = True
-            raise
-
-    @contextmanager
-    def _transaction(self, *, commit: bool = True) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._db.execute("COMMIT" if commit else "ROLLBACK")
-        except BaseException:
-            # SQLite rolls back by itself on some errors; only an open transaction can be rolled back.
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise
-
-    def _rows(self, sql: str, values: tuple[Any, ...] = ()) -> tuple[tuple[Any, ...], ...]:
-        with translated(self._name):
-            return fetch(self._db, sql, values)
-
-    # Closing
-
-    def close(self) -> None:
-        """Fold the write-ahead log into the file, close it, give the lock back. Harmless when repeated."""
-        try:
-            self._db.close()
+            with translated(path.name), copy.backup("main", self._db, "main") as copying:
+                while not copying.done:
+                    copying.step(_PAGE)
         finally:
-            if self._lock is not None:
-                self._lock.release()
+            copy.close()
+        with translated(path.name):
+            type(self)._opened(draft, connect(draft, key, read_only=False), None).close()
+        digest = hashlib.sha256(draft.read_bytes()).hexdigest()
+        draft.rename(path)
+        sync_folder(path.parent)
+        return digest
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+def _empty_file(path: Path) -> Path:
+    """An empty file (0600) beside the one it will become, in place of what an interruption left there."""
+    draft = _beside(path, ".new")
+    for left in (draft, _beside(draft, "-wal"), _beside(draft, "-shm")):
+        left.unlink(missing_ok=True)
+    try:
+        os.close(os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except OSError as fault:
+        raise (DiskFull if fault.errno == errno.ENOSPC else StoreReadOnly)(path.name) from None
+    return draft
 
 
 def _beside(path: Path, ending: str) -> Path:

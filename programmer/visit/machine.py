@@ -53,6 +53,21 @@ _PHASE_OF: dict[State, Phase] = {
 }
 
 
+class Word(Enum):
+    """The tool's word on a change; never wrong, and never anything else."""
+
+    APPLIED = "APPLIED"
+    NOT_APPLIED = "NOT APPLIED"
+    IN_DOUBT = "IN DOUBT"
+
+
+_WORD: dict[State, Word] = {
+    **dict.fromkeys(State, Word.NOT_APPLIED),
+    **dict.fromkeys((State.COMMITTING, State.IN_DOUBT, State.UNRESOLVED), Word.IN_DOUBT),
+    State.COMMITTED: Word.APPLIED,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """A status report and the tablet's monotonic time at which it came."""
@@ -82,6 +97,11 @@ class Visit:
         if self.reading is None:
             return Phase.UNREAD
         return Phase.READ if self.proposal is None else Phase.PROPOSED
+
+    @property
+    def word(self) -> Word | None:
+        """What may be said of the last change now; nothing before one was begun."""
+        return None if self.transaction is None else _WORD[self.transaction.state]
 
     def stale(self, now_ms: int) -> bool:
         """Whether the last reading is too old to write on: over 60 s, or there is none."""

@@ -1,4 +1,4 @@
-"""What a clinician proposes, as data: a new simple-continuous program or a refill; and the annex that it is signed with.
+"""What a clinician proposes, as data: a new simple-continuous program or a refill, and the annex signed with it.
 
 The annex holds what the pump cannot know (library, findings, reasons). Only its digest travels, with STAGE, so that
 the signature over the order covers it.
@@ -6,8 +6,7 @@ the signature over the order covers it.
 
 import hashlib
 import json
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 from protocol.messages import Discrepancy, Program, Stage, StageProgram, StageRefill
 from protocol.order import program_digest
@@ -41,8 +40,10 @@ class DoseProposal:
     program: Program
     annex: Annex
 
-    kind = "dose"
-    summary: dict[str, Any] = field(default_factory=dict, compare=False)
+    @property
+    def kind(self) -> str:
+        """Kind of the change in the log."""
+        return "dose"
 
     def stage(self, txid: bytes, base_epoch: int, running: Program) -> Stage:
         """The STAGE message of this proposal."""
@@ -60,8 +61,10 @@ class RefillProposal:
     discrepancy: Discrepancy
     annex: Annex
 
-    kind = "refill"
-    summary: dict[str, Any] = field(default_factory=dict, compare=False)
+    @property
+    def kind(self) -> str:
+        """Kind of the change in the log."""
+        return "refill"
 
     def stage(self, txid: bytes, base_epoch: int, running: Program) -> Stage:
         """The STAGE message of this proposal."""

@@ -72,8 +72,12 @@ def rebuild(data: dict[str, Any]) -> tuple[AuditLog, MemoryLogStore]:
         second = entry["second"]
         log.append(
             Draft(
-                entry["type"], body, signers[entry["actor"]["id"]],
-                None if second is None else signers[second["id"]], entry["patient"], entry["pump"],
+                entry["type"],
+                body,
+                signers[entry["actor"]["id"]],
+                None if second is None else signers[second["id"]],
+                entry["patient"],
+                entry["pump"],
             )
         )
     return log, store

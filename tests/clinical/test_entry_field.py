@@ -28,6 +28,7 @@ from programmer.clinical.entry import (
     Paste,
     Phase,
     Reason,
+    Reopen,
     judge,
     profile_named,
     result_of,
@@ -222,9 +223,7 @@ def check_invariants(before: EntryState, event: EntryEvent, after: EntryState) -
         if before.lock is not None and after.lock is not None:
             assert after.lock is before.lock
     result = result_of(after)
-    assert (result.value is None) == (
-        result.outcome not in (Outcome.ACCEPT, Outcome.ACCEPT_ONCE, Outcome.CONFIRM)
-    )
+    assert (result.value is None) == (result.outcome not in (Outcome.ACCEPT, Outcome.ACCEPT_ONCE, Outcome.CONFIRM))
 
 
 def run_invariants(name: str, events: list[tuple[EntryEvent, int]]) -> None:
@@ -242,9 +241,7 @@ KEYINGS = st.lists(st.tuples(EVENTS, GAPS), min_size=30, max_size=120)
 
 @settings(max_examples=250, deadline=None)
 @given(st.sampled_from(sorted(fixture_profiles())), KEYINGS)
-def test_the_committed_value_is_always_that_of_the_text_shown(
-    name: str, events: list[tuple[EntryEvent, int]]
-) -> None:
+def test_the_committed_value_is_always_that_of_the_text_shown(name: str, events: list[tuple[EntryEvent, int]]) -> None:
     run_invariants(name, events)
 
 
@@ -253,3 +250,10 @@ def test_the_committed_value_is_always_that_of_the_text_shown(
 @given(st.sampled_from(sorted(fixture_profiles())), KEYINGS)
 def test_the_committed_value_over_a_million_events(name: str, events: list[tuple[EntryEvent, int]]) -> None:
     run_invariants(name, events)
+
+
+def test_a_withdrawn_acceptance_goes_on_with_the_same_text_and_no_value() -> None:
+    accepted = played(Key(0, "5"), Key(200, "0"), Enter(400))
+    again = step(accepted, Reopen(900))
+    assert (again.phase, again.text, again.committed) == (Phase.EDITING, "50", None)
+    assert result_of(step(again, Enter(1200))).value == "50"

@@ -172,9 +172,7 @@ def test_every_reason_has_a_sentence_that_names_an_act() -> None:
         assert sentence.endswith(".")
         assert "{" not in sentence
         assert len(sentence) <= 76, sentence
-    assert reason_sentence(Reason.E_ABOVE_HARD_MAX, profile).startswith(
-        "Over the highest possible 2000 mcg/day"
-    )
+    assert reason_sentence(Reason.E_ABOVE_HARD_MAX, profile).startswith("Over the highest possible 2000 mcg/day")
     assert "use a point" in REASON_TEXT[Reason.E_GROUPING]
 
 

@@ -88,8 +88,7 @@ def test_the_pragmas_hold(tmp_path: Path) -> None:
             )
         }
         loose = store._db.execute(
-            "SELECT name FROM pragma_table_list"
-            " WHERE schema = 'main' AND strict = 0 AND name NOT LIKE 'sqlite%'"
+            "SELECT name FROM pragma_table_list WHERE schema = 'main' AND strict = 0 AND name NOT LIKE 'sqlite%'"
         ).fetchall()
     assert found == {
         "journal_mode": "wal",
@@ -114,9 +113,7 @@ def test_the_pragmas_hold(tmp_path: Path) -> None:
         (note(1, "refill.measured", {"class": "c", "method": "m", "withdrawn_nl": 1.5}), 2, EntryUnreadable),
     ],
 )
-def test_a_refused_append_leaves_nothing(
-    tmp_path: Path, bad: bytes, size: int, error: type[StoreError]
-) -> None:
+def test_a_refused_append_leaves_nothing(tmp_path: Path, bad: bytes, size: int, error: type[StoreError]) -> None:
     with Store.create(tmp_path / "store.db", KEY) as store:
         store.append([note(0, "log.genesis", {})], head(1))
         with pytest.raises(error):
@@ -184,9 +181,7 @@ def test_a_cut_or_empty_file_is_damage(tmp_path: Path) -> None:
             Store.open(path, KEY).close()
 
 
-def test_damage_beyond_the_first_check_is_found_when_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_damage_beyond_the_first_check_is_found_when_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a file too large to be checked whole at opening, a page is refused when it is read."""
     path = tmp_path / "store.db"
     notes = filled(path, visits=12)

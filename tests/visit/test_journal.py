@@ -145,9 +145,7 @@ def test_each_flipped_bit_is_a_torn_end_or_damage_never_another_record() -> None
         (errno.EIO, JournalFaulted, 7),
     ],
 )
-def test_a_failed_write_is_named_and_leaves_nothing(
-    number: int, error: type[JournalError], code: int
-) -> None:
+def test_a_failed_write_is_named_and_leaves_nothing(number: int, error: type[JournalError], code: int) -> None:
     disk = Disk()
     with Journal.open(PATH, disk) as journal:
         journal.append(rec(1))
@@ -223,9 +221,7 @@ class Model:
 
     def holds(self, found: list[Record]) -> bool:
         unknown = [record for record in found if record not in self.attempted]
-        return not unknown and any(
-            [record for record in found if record in past] == past for past in self.pasts
-        )
+        return not unknown and any([record for record in found if record in past] == past for past in self.pasts)
 
 
 def visit(disk: Disk, model: Model) -> None:

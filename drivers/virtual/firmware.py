@@ -1,0 +1,401 @@
+"""The pump's firmware as a pure reducer: `Firmware.step(state, event) -> (state, effects)`.
+
+Theory of operation
+-------------------
+Physics runs to the event's instant first: thresholds that were crossed on the way raise their alarms and are
+logged at their own times. Then the event acts. A message is answered by the programming transaction (the
+Participant of `protocol`) or by a report; what must survive is written to the memory image in the same step,
+and the effect `Save` comes before the `Reply` that tells of it. Reading writes nothing.
+
+Two clocks: `now_ms` is monotonic and serves session and staging timers; `clock_ms` is the pump's own clock,
+ms since 1970-01-01T00:00:00Z, and serves physics, alarms and the log.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from drivers.virtual import alarms, nvm, physics, record
+from drivers.virtual.alarms import AlarmBook, Notice
+from drivers.virtual.eventlog import EventCode, EventLog
+from drivers.virtual.limits import WEEK_MS, Past
+from drivers.virtual.physics import Kind
+from drivers.virtual.pump import (
+    Arrived,
+    Asked,
+    Counters,
+    Ended,
+    Event,
+    Gain,
+    Identity,
+    Needle,
+    Out,
+    PumpState,
+    Reply,
+    Save,
+    Session,
+    Step,
+    Tick,
+)
+from drivers.virtual.record import Record
+from drivers.virtual.report import ALARM_BIT, events_page, status
+from drivers.virtual.rules import PumpRules, achieved_rate
+from protocol import messages
+from protocol.messages import (
+    Abort,
+    Alarm,
+    Alive,
+    Close,
+    Closed,
+    Commit,
+    Discrepancy,
+    Drug,
+    GetEvents,
+    GetStatus,
+    KeepAlive,
+    Message,
+    Mode,
+    OrderKind,
+    Present,
+    Presented,
+    Program,
+    Query,
+    ReadBack,
+    Refused,
+    SilenceAlarm,
+    Silenced,
+    StageProgram,
+    StageRefill,
+)
+from protocol.order import Content
+from protocol.participant import (
+    Answer,
+    Effect,
+    Participant,
+    PutInForce,
+    Remember,
+    Signer,
+    Situation,
+    discard,
+    expire,
+    step,
+)
+
+NOTICE_CODE = {
+    "RAISED": EventCode.ALARM_RAISED,
+    "CLEARED": EventCode.ALARM_CLEARED,
+    "SILENCED": EventCode.ALARM_SILENCED,
+    "RESOUNDED": EventCode.ALARM_RESOUNDED,
+}
+
+
+class Firmware:
+    """The reducer for one provisioned pump; holds no state of its own."""
+
+    def __init__(self, identity: Identity) -> None:
+        self.identity = identity
+
+    def manufacture(self, *, clock_ms: int, program: Program, fill_nl: int, tag: int = 0) -> PumpState:
+        """A pump with its first program and fill."""
+        first = Record(
+            program=program,
+            since_s=clock_ms // 1000,
+            filled_nl=fill_nl,
+            filled_at_s=clock_ms // 1000,
+            discrepancy=Discrepancy.NONE,
+            head=bytes(16),
+            outcome=b"",
+        )
+        image = nvm.blank()
+        image = nvm.apply_writes(image, record.decision_writes(image, tag, first))
+        state = PumpState(
+            image=image,
+            record=first,
+            participant=Participant(record.boot(image).memory),
+            physics=physics.initial(
+                self.identity.profile.battery,
+                at_ms=clock_ms,
+                fill_nl=fill_nl,
+                alarm_nl=program.alarm_nl,
+                rate_nl_day=achieved_rate(program, self.identity.profile),
+            ),
+            alarms=AlarmBook(),
+            log=EventLog(),
+            history=(Past(clock_ms, program.dose_ng_per_day),),
+            counters=Counters(),
+        )
+        return self._settle(state, clock_ms)
+
+    def boot(self, state: PumpState, clock_ms: int, staged: bytes | None = None) -> PumpState:
+        """Power-on: take what the memory says, bury what was staged, log the reset. Nothing is re-sent."""
+        booted = record.boot(state.image)
+        memory = booted.memory if staged is None else booted.memory.buried(staged)
+        counters = replace(state.counters, resets=state.counters.resets + 1)
+        state = self._run(replace(state, session=None), clock_ms)
+        log = state.log.add(clock_ms, EventCode.RESET, counters.resets)
+        if booted.health is nvm.Health.SLOT_BAD:
+            log = log.add(clock_ms, EventCode.SLOT_BAD)
+        if booted.record is None:
+            log = log.add(clock_ms, EventCode.MEMORY_CRITICAL)
+        image = nvm.apply_writes(state.image, record.tombstone_writes(state.image, memory))
+        state = replace(
+            state,
+            image=image,
+            record=booted.record,
+            participant=Participant(memory),
+            log=log,
+            counters=replace(counters, slot_bad=booted.health is nvm.Health.SLOT_BAD),
+        )
+        rate = achieved_rate(self.running(state), self.identity.profile)
+        if rate != physics.read(state.physics).rate_nl_day:
+            state = replace(state, physics=physics.set_rate(state.physics, rate))
+        return self._settle(state, clock_ms)
+
+    def running(self, state: PumpState) -> Program:
+        """The program in force; in the safe state the program is unknown and no dose is claimed."""
+        if state.record is not None:
+            return state.record.program
+        return Program(
+            mode=Mode.SAFE_STATE,
+            dose_ng_per_day=0,
+            concentration_ng_per_ml=0,
+            alarm_nl=self.identity.profile.alarm_default_nl,
+            drug=Drug.BACLOFEN,
+        )
+
+    def step(self, state: PumpState, event: Event, now_ms: int, clock_ms: int) -> Step:
+        """What the pump does at an event."""
+        state = self._run(state, clock_ms)
+        out: tuple[Out, ...]
+        match event:
+            case Tick():
+                return self._transact(state, expire(state.participant, now_ms), clock_ms)
+            case Arrived():
+                state, out = self._transact(state, discard(state.participant), clock_ms)
+                session = Session(event.tablet_id, event.handshake_hash)
+                log = state.log.add(clock_ms, EventCode.SESSION_OPENED)
+                return replace(state, session=session, log=log), (*out, Save())
+            case Ended():
+                return self._ended(state, event, clock_ms)
+            case Asked():
+                return self._asked(state, event, now_ms, clock_ms)
+            case Needle():
+                moved, _ = physics.needle(state.physics, withdraw_nl=event.withdraw_nl, inject_nl=event.inject_nl)
+                return replace(state, physics=moved, hands=True), (Save(),)
+            case Gain():
+                return replace(state, physics=physics.set_gain(state.physics, event.ppm)), (Save(),)
+
+    def _ended(self, state: PumpState, event: Ended, clock_ms: int) -> Step:
+        if state.session is None:
+            return state, ()
+        state, out = self._transact(state, discard(state.participant), clock_ms)
+        assert state.session is not None
+        code = EventCode.SESSION_CLOSED if event.orderly else EventCode.SESSION_INTERRUPTED
+        interrupted = min(0xFFFF, state.counters.interrupted + (not event.orderly))
+        log = state.log.add(clock_ms, code, state.session.requests)
+        counters = replace(state.counters, interrupted=interrupted)
+        return replace(state, session=None, log=log, counters=counters), (*out, Save())
+
+    def _asked(self, state: PumpState, event: Asked, now_ms: int, clock_ms: int) -> Step:
+        if state.session is None:
+            return state, ()
+        state, expired = self._transact(state, expire(state.participant, now_ms), clock_ms)
+        assert state.session is not None
+        session = replace(state.session, requests=state.session.requests + 1)
+        state = replace(state, session=session)
+        message = event.message
+        out: tuple[Out, ...]
+        match message:
+            case KeepAlive():
+                out = (Reply(Alive()),)
+            case GetStatus():
+                running = self.running(state)
+                out = (Reply(status(self.identity, state, running, clock_ms)),)
+            case GetEvents():
+                out = (Reply(events_page(state.log, message.cursor)),)
+            case Present():
+                state, out = self._present(state, message, session, clock_ms)
+            case SilenceAlarm():
+                state, out = self._silence(state, message, clock_ms)
+            case Close():
+                out = (Reply(Closed(requests=session.requests)),)
+            case StageProgram() | StageRefill() | ReadBack() | Commit() | Query() | Abort():
+                state, out = self._transaction(state, event, now_ms, clock_ms)
+            case _:
+                out = (_refuse(message, messages.Refusal.UNSUPPORTED),)
+        return state, expired + out
+
+    def _present(self, state: PumpState, message: Present, session: Session, clock_ms: int) -> Step:
+        role = dict(self.identity.clinicians).get(message.public_key)
+        if role is None:
+            log = state.log.add(clock_ms, EventCode.COMMAND_REFUSED, int(messages.Refusal.SIGNER_UNKNOWN))
+            return replace(state, log=log), (Save(), _refuse(message, messages.Refusal.SIGNER_UNKNOWN))
+        if message.position > min(1, len(session.signers)):
+            return state, (_refuse(message, messages.Refusal.MALFORMED),)
+        signers = (*session.signers[: message.position], Signer(message.public_key, role))
+        state = replace(state, session=replace(session, signers=signers))
+        return state, (Reply(Presented(position=message.position, role=role)),)
+
+    def _silence(self, state: PumpState, message: SilenceAlarm, clock_ms: int) -> Step:
+        codes = [a.code for a in state.alarms.active if ALARM_BIT[a.code] == message.alarm]
+        if not codes:
+            return state, (_refuse(message, messages.Refusal.NO_SUCH_ALARM),)
+        seconds = alarms.TABLE.silence_max_s
+        book, notices = alarms.silence(state.alarms, seconds, clock_ms, codes)
+        state = replace(state, alarms=book, log=_noted(state.log, notices))
+        return state, (Save(), Reply(Silenced(alarm=message.alarm, seconds=seconds)))
+
+    def _transaction(self, state: PumpState, event: Asked, now_ms: int, clock_ms: int) -> Step:
+        assert state.session is not None
+        situation = Situation(
+            now_ms=now_ms,
+            pump_time_s=clock_ms // 1000,
+            realm=self.identity.realm,
+            serial=self.identity.serial,
+            tablet_id=state.session.tablet_id,
+            handshake_hash=state.session.handshake_hash,
+            running=self.running(state),
+            reservoir_nl=physics.read(state.physics).model_nl,
+            discrepancy=state.record.discrepancy if state.record is not None else Discrepancy.NONE,
+            signers=state.session.signers,
+            fresh_token=event.entropy,
+        )
+        rules = PumpRules(
+            self.identity.profile, self.identity.row, state.history, clock_ms, self.identity.receipt_seed
+        )
+        after = step(state.participant, event.message, situation, rules)
+        return self._transact(state, after, clock_ms)
+
+    def _transact(
+        self, state: PumpState, result: tuple[Participant, tuple[Effect, ...]], clock_ms: int
+    ) -> Step:
+        """Carry out the effects of the transaction: memory first, then the answer."""
+        participant, effects = result
+        staged_before, staged_after = state.participant.proposal, participant.proposal
+        state = replace(state, participant=participant)
+        out: list[Out] = []
+        if staged_after is not None and (staged_before is None or staged_before.stage != staged_after.stage):
+            out.append(Save())
+        for effect in effects:
+            match effect:
+                case PutInForce():
+                    state = self._put_in_force(state, effect, clock_ms)
+                    out.append(Save())
+                case Remember():
+                    writes = record.tombstone_writes(state.image, effect.memory)
+                    state = replace(state, image=nvm.apply_writes(state.image, writes))
+                    if staged_before is not None and staged_after is None:
+                        log = state.log.add(clock_ms, EventCode.STAGE_DROPPED, effect.memory.epoch + 1)
+                        state = replace(state, log=log)
+                    out.append(Save())
+                case Answer(message=message):
+                    if isinstance(message, Refused):
+                        log = state.log.add(clock_ms, EventCode.COMMAND_REFUSED, int(message.reasons[0]))
+                        state = replace(state, log=log)
+                    out.append(Reply(message))
+        return state, tuple(out)
+
+    def _put_in_force(self, state: PumpState, effect: PutInForce, clock_ms: int) -> PumpState:
+        before = state.record
+        assert before is not None  # the safe state refuses every proposal
+        after = _after(before, effect, clock_ms)
+        writes = record.decision_writes(state.image, effect.memory.epoch, after)
+        state = replace(state, image=nvm.apply_writes(state.image, writes), record=after)
+        content = effect.content
+        if content.kind is OrderKind.REFILL:
+            state = self._refilled(state, content)
+            code = EventCode.REFILL_IN_FORCE
+        else:
+            state = self._programmed(state, before.program, content.program, clock_ms)
+            code = EventCode.PROGRAM_IN_FORCE
+        state = replace(state, log=state.log.add(clock_ms, code, effect.memory.epoch))
+        return self._settle(state, clock_ms)
+
+    def _refilled(self, state: PumpState, content: Content) -> PumpState:
+        moved = state.physics
+        if not state.hands:  # nobody moved the syringe in the simulated world: do what the order says
+            moved, _ = physics.needle(moved, withdraw_nl=None, inject_nl=content.reservoir_nl)
+        return replace(state, physics=physics.set_model(moved, content.reservoir_nl), hands=False)
+
+    def _programmed(self, state: PumpState, old: Program, new: Program, clock_ms: int) -> PumpState:
+        moved = physics.set_rate(state.physics, achieved_rate(new, self.identity.profile))
+        moved = physics.set_alarm(moved, new.alarm_nl)
+        history = state.history
+        if new.dose_ng_per_day != old.dose_ng_per_day:
+            history = _pruned((*history, Past(clock_ms, new.dose_ng_per_day)), clock_ms)
+        return replace(state, physics=moved, history=history)
+
+    def _run(self, state: PumpState, clock_ms: int) -> PumpState:
+        """Physics and alarms up to now; each crossing raises its alarm at its own instant."""
+        holding = self._holding(state)
+        moved, crossings = physics.run_to(state.physics, clock_ms)
+        book, log = state.alarms, state.log
+        for crossing in crossings:
+            book, ended = alarms.run_to(book, crossing.at_ms)
+            holding = (holding | {crossing.kind.value}) - ({"ERI"} if crossing.kind is Kind.EOS else set())
+            book, raised = alarms.update(book, holding, crossing.at_ms)
+            log = _noted(log, ended + raised)
+        book, ended = alarms.run_to(book, clock_ms)
+        log = _noted(log, ended)
+        stopped = state.counters.stopped_ms
+        for crossing in crossings:
+            if crossing.kind in (Kind.EMPTY, Kind.EOS) and stopped is None:
+                stopped = crossing.at_ms
+        return replace(state, physics=moved, alarms=book, log=log, counters=replace(state.counters, stopped_ms=stopped))
+
+    def _settle(self, state: PumpState, clock_ms: int) -> PumpState:
+        """After an act: thresholds that hold at once, and alarms that are gone."""
+        state = self._run(state, clock_ms)
+        book, notices = alarms.update(state.alarms, self._holding(state), clock_ms)
+        stopped = state.counters.stopped_ms if state.physics.empty or state.physics.ended else None
+        counters = replace(state.counters, stopped_ms=stopped)
+        return replace(state, alarms=book, log=_noted(state.log, notices), counters=counters)
+
+    def _holding(self, state: PumpState) -> set[str]:
+        p = state.physics
+        facts = {
+            "LOW_RESERVOIR": p.low,
+            "EMPTY": p.empty,
+            "ERI": p.eri_at_ms is not None and not p.ended,
+            "EOS": p.ended,
+            "SLOT_BAD": state.counters.slot_bad,
+            "MEMORY_CRITICAL": state.record is None,
+            "MINIMUM_RATE": state.record is None,
+        }
+        return {code for code, holds in facts.items() if holds}
+
+
+def _after(before: Record, effect: PutInForce, clock_ms: int) -> Record:
+    """The record of a decision. A refill without a discrepancy leaves an older one open."""
+    content, now_s = effect.content, clock_ms // 1000
+    outcome = effect.memory.outcomes[-1].encode()
+    if content.kind is OrderKind.PROGRAM:
+        return before.model_copy(
+            update={"program": content.program, "since_s": now_s, "head": effect.head, "outcome": outcome}
+        )
+    stays_open = before.discrepancy is Discrepancy.OPEN and content.discrepancy is Discrepancy.NONE
+    return before.model_copy(
+        update={
+            "filled_nl": content.reservoir_nl,
+            "filled_at_s": now_s,
+            "discrepancy": Discrepancy.OPEN if stays_open else content.discrepancy,
+            "head": effect.head,
+            "outcome": outcome,
+        }
+    )
+
+
+def _pruned(history: tuple[Past, ...], clock_ms: int) -> tuple[Past, ...]:
+    """The doses of the last seven days, and the one in force when they began."""
+    old = [past for past in history if past.at_ms <= clock_ms - WEEK_MS]
+    return (*old[-1:], *(past for past in history if past.at_ms > clock_ms - WEEK_MS))
+
+
+def _noted(log: EventLog, notices: tuple[Notice, ...]) -> EventLog:
+    for notice in notices:
+        log = log.add(notice.at_ms, NOTICE_CODE[notice.event], int(ALARM_BIT.get(notice.code, Alarm(0))))
+    return log
+
+
+def _refuse(message: Message, reason: messages.Refusal) -> Reply:
+    return Reply(Refused(op=message.OP, txid=b"", reasons=(reason,)))

@@ -1,0 +1,98 @@
+"""What one memory slot says: program, refill, epoch, chain and outcome together, as canonical CBOR.
+
+The slot in force and the other one hold the two newest outcomes; the rings hold older outcomes and the
+tombstones. From these four places the whole `Memory` of the transaction is rebuilt at boot.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from drivers.virtual import nvm
+from drivers.virtual.nvm import OUTCOMES, TOMBSTONES, Health
+from protocol.errors import MalformedMessage
+from protocol.messages import Committed, Discrepancy, Program
+from protocol.order import CHAIN_START
+from protocol.participant import OUTCOMES_KEPT, Memory
+from protocol.wire_model import U32, Bytes16, Wire, WireModel
+
+
+class Record(WireModel):
+    """One decision. Times s of the pump clock, volumes nL. `outcome` is absent in the first record only."""
+
+    program: Annotated[Program, Wire(0)]
+    since_s: Annotated[U32, Wire(1, "s")]
+    filled_nl: Annotated[U32, Wire(2, "nL")]
+    filled_at_s: Annotated[U32, Wire(3, "s")]
+    discrepancy: Annotated[Discrepancy, Wire(4)]
+    head: Annotated[Bytes16, Wire(5)]
+    outcome: Annotated[bytes, Wire(6)]
+
+
+@dataclass(frozen=True, slots=True)
+class Booted:
+    """What came out of the memory; `record` is None when nothing there can be trusted."""
+
+    health: Health
+    record: Record | None
+    memory: Memory
+
+
+def _record(slot: nvm.Slot | None) -> Record | None:
+    if slot is None:
+        return None
+    try:
+        return Record.decode(slot.body)
+    except MalformedMessage:
+        return None
+
+
+def _outcome(record: Record | None) -> Committed | None:
+    return Committed.decode(record.outcome) if record is not None and record.outcome else None
+
+
+def boot(image: bytes) -> Booted:
+    """Read the memory after power-on."""
+    found = nvm.boot(image)
+    record = _record(found.current)
+    if found.current is None or record is None:
+        return Booted(Health.BOTH_BAD, None, Memory())
+    outcomes = [Committed.decode(entry.body) for entry in nvm.ring_entries(image, OUTCOMES)]
+    for slot in (found.previous, found.current):
+        newest = _outcome(_record(slot))
+        if newest is not None and newest.epoch not in {o.epoch for o in outcomes}:
+            outcomes.append(newest)
+    unbroken: list[Committed] = []
+    epoch = found.current.epoch
+    for outcome in sorted(outcomes, key=lambda o: o.epoch, reverse=True):
+        if outcome.epoch != epoch - len(unbroken) or len(unbroken) == OUTCOMES_KEPT:
+            break
+        unbroken.insert(0, outcome)
+    chain = unbroken[-1].chain if unbroken else CHAIN_START
+    tombstones = tuple(entry.body for entry in nvm.ring_entries(image, TOMBSTONES))
+    return Booted(found.health, record, Memory(epoch, chain, tuple(unbroken), tombstones))
+
+
+def decision_writes(image: bytes, epoch: int, record: Record) -> tuple[nvm.Write, ...]:
+    """The writes of a commit: first the outcome that the slot to be overwritten holds goes to the ring, then
+    the slot. Up to the last byte of the last write the old decision is in force."""
+    overwritten = _outcome(_record(nvm.boot(image).previous))
+    first: tuple[nvm.Write, ...] = ()
+    if overwritten is not None:
+        kept = {entry.body for entry in nvm.ring_entries(image, OUTCOMES)}
+        body = overwritten.encode()
+        first = () if body in kept else nvm.ring_writes(image, OUTCOMES, body)
+    return first + nvm.slot_writes(image, epoch, record.encode())
+
+
+def tombstone_writes(image: bytes, memory: Memory) -> tuple[nvm.Write, ...]:
+    """The writes that make the tombstones of `memory` durable that are not yet so."""
+    kept = {entry.body for entry in nvm.ring_entries(image, TOMBSTONES)}
+    writes: tuple[nvm.Write, ...] = ()
+    for txid in memory.tombstones:
+        if txid not in kept:
+            more = nvm.ring_writes(image, TOMBSTONES, txid)
+            image = nvm.apply_writes(image, more)
+            writes += more
+    return writes

@@ -1,0 +1,1 @@
+"""Plain frozen views: what a screen shows, without any widget."""

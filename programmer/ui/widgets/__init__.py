@@ -1,0 +1,1 @@
+"""Widgets of the clinical frame: entry, keypad, buttons, bars."""
