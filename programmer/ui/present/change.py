@@ -14,6 +14,7 @@ from programmer.ui.present.views import (
     TransferStep,
     TransferView,
 )
+from programmer.ui.present.wrap import wrapped
 from programmer.visit.history import mcg
 from programmer.visit.machine import Word
 from programmer.visit.unfinished import Unfinished
@@ -58,9 +59,9 @@ def ended(passed: Sequence[tuple[str, str]], word: Word, lines: Sequence[str], t
         Word.NOT_APPLIED: "NOT APPLIED. The pump's program is unchanged.",
         Word.IN_DOUBT: "IN DOUBT. The order was sent; the answer did not arrive.",
     }
-    more = [Line(text) for text in lines]
+    more = [line for text in lines for line in wrapped(text)]
     if trouble:
-        more.append(Line(trouble, Tone.BAD))
+        more += wrapped(trouble, Tone.BAD)
     action = ActionView("doubt", "READ THE PUMP") if word is Word.IN_DOUBT else ActionView("home", "GO ON")
     return TransferView(
         "TRANSFER ENDED", sending(passed).steps, Line(texts[word], _TONES[word]), tuple(more), (action,)
@@ -73,7 +74,7 @@ def unverified(passed: Sequence[tuple[str, str]], trouble: str) -> TransferView:
         "TRANSFER ENDED",
         sending(passed).steps,
         Line("APPLIED by the pump's receipt. NOT YET VERIFIED: read the pump again.", Tone.NOTE),
-        (Line(trouble, Tone.BAD),),
+        tuple(wrapped(trouble, Tone.BAD)),
         (ActionView("verify", "READ PUMP AGAIN"),),
     )
 
@@ -107,7 +108,7 @@ def doubt(items: Sequence[Unfinished], problem: str = "", signed_in: bool = True
         Line("Not possible until the pump was read: new dose, refill, other patient, closing."),
     ]
     if problem:
-        lines.append(Line(problem, Tone.BAD))
+        lines += wrapped(problem, Tone.BAD)
     leave = ActionView("leave", "LEAVE, SIGNED", signed_in, "Unlock first.")
     return PageView(
         Line(title, Tone.BAD if sent else Tone.NOTE),
@@ -121,7 +122,7 @@ def settled(word: Word, lines: Sequence[str]) -> PageView:
     """What reading the pump said about an unfinished change."""
     return PageView(
         Line(f"SETTLED BY READING THE PUMP: {word.value}", _TONES[word]),
-        tuple(Line(text) for text in lines),
+        tuple(line for text in lines for line in wrapped(text)),
         (ActionView("home", "GO ON"),),
     )
 
@@ -133,4 +134,4 @@ def notice(
     tone: Tone = Tone.STRONG,
 ) -> PageView:
     """A plain page: help, refusals, faults."""
-    return PageView(Line(title, tone), tuple(Line(text) for text in lines), tuple(actions))
+    return PageView(Line(title, tone), tuple(line for text in lines for line in wrapped(text)), tuple(actions))

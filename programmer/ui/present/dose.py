@@ -18,6 +18,7 @@ from programmer.ui.present.views import (
     StepPoint,
     Tone,
 )
+from programmer.ui.present.wrap import NARROW, wrapped
 from programmer.visit.history import context, doses, mcg, ml
 from programmer.visit.planning import FG_PER_MCG, DoseJudgement, judge_dose, plan_of, sentence
 from protocol.messages import Mode, ReadBackReport
@@ -91,10 +92,8 @@ def entry(model: Model, field: EntryProfile) -> EntryView:
     above = (
         Line(f"Now in pump   {running}   {display.ml_per_day(ml(now.flow_nl_per_day))}", Tone.DOSE),
         Line(f"{display.number(field.soft_min, 1)} to {display.number(field.soft_max, 1)} without question,"),
-        Line(
-            f"{display.number(field.hard_min, 1)} to {display.number(field.hard_max, 1)} at most today; "
-            f"library {library.version}"
-        ),
+        Line(f"{display.number(field.hard_min, 1)} to {display.number(field.hard_max, 1)} at most today"),
+        Line(f"library {library.name} {library.version}", roomy=True),
     )
     return EntryView(
         "NEW DAILY DOSE, SIMPLE CONTINUOUS",
@@ -136,17 +135,13 @@ def live(judgement: DoseJudgement, field: EntryProfile) -> LiveView:
         Line(_change(judgement), Tone.STRONG),
     ]
     for finding in judgement.findings[:2]:
-        lines.append(
-            Line(
-                f"{'!!' if finding.severity == HARD else '!'}  {finding.sentence}",
-                Tone.BAD if finding.severity == HARD else Tone.NOTE,
-            )
-        )
+        hard = finding.severity == HARD
+        lines += wrapped(f"{'!!' if hard else '!'} {finding.sentence}", Tone.BAD if hard else Tone.NOTE, NARROW)
     if not judgement.findings:
         lines.append(Line("OK  inside the library's limits", Tone.OK))
     if not judgement.hard:
         new, old = judgement.plan_new, judgement.plan_now
-        lines.append(Line(f"Alarm on  {display.day(new.alarm_nominal)}  (was {display.day(old.alarm_nominal)})"))
+        lines.append(Line(f"Alarm on   {display.day(new.alarm_nominal)} ({display.day(old.alarm_nominal)})"))
         lines.append(Line(f"May be low {display.day(new.low_guarded)}, NO alarm then"))
     return LiveView(tuple(lines), bar(field, dose))
 
@@ -157,7 +152,7 @@ def _change(judgement: DoseJudgement) -> str:
         return "nothing runs now"
     difference = judgement.new_mcg_per_day - judgement.now_mcg_per_day
     return (
-        f"{display.signed(difference, display.MCG_PER_DAY)}   {display.signed(percent, display.PERCENT)}   "
+        f"{display.signed(difference, display.DOSE)}   {display.signed(percent, display.PERCENT)}   "
         f"{display.factor(factor)}"
     )
 
@@ -177,14 +172,14 @@ def review(model: Model, report: ReadBackReport, seconds_left: int, author_may: 
     old, new = (plan_of(now, flow, model.profile, library) for flow in (flow_old, flow_new))
     dose_old, dose_new = mcg(now.dose_ng_per_day), mcg(report.program.dose_ng_per_day)
     percent = (dose_new / dose_old - 1) * 100 if dose_old else None
-    change = f"{display.signed(dose_new - dose_old, display.MCG_PER_DAY)}, {display.signed(percent, display.PERCENT)}"
+    change = f"{display.signed(dose_new - dose_old, display.DOSE)}, {display.signed(percent, display.PERCENT)}"
     rows = (
         DiffRow("Daily dose", display.mcg_per_day(dose_old), display.mcg_per_day(dose_new), change),
         DiffRow(
             "Flow",
             display.ml_per_day(flow_old),
             display.ml_per_day(flow_new),
-            display.signed(flow_new - flow_old, display.ML_PER_DAY),
+            display.signed(flow_new - flow_old, display.FLOW),
         ),
         DiffRow(
             "Alarm sounds on",
@@ -230,7 +225,7 @@ def review(model: Model, report: ReadBackReport, seconds_left: int, author_may: 
     return ReviewView(
         f"REVIEW   NOT IN FORCE. The pump still runs {display.mcg_per_day(dose_old)}.   {seconds_left} s",
         rows,
-        (sentence(report, now),),
+        tuple(line.text for line in wrapped(sentence(report, now))),
         tuple(findings),
         (
             ActionView("back", "BACK, DROP PROPOSAL"),

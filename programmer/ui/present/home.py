@@ -22,6 +22,7 @@ from programmer.ui.present.views import (
     Tone,
     UnlockView,
 )
+from programmer.ui.present.wrap import NARROW, wrapped
 from programmer.visit.history import mcg, ml, pump_day
 from programmer.visit.planning import plan_of
 from programmer.visit.tablet import SOFTWARE
@@ -38,11 +39,8 @@ MODE_WORDS = {
 
 def unlock(model: Model, waiting: Sequence[Unfinished], message: str = "") -> UnlockView:
     """Who are you; the clinic's unfinished visits first, without patient data."""
-    notices = [
-        Line(f"!  UNFINISHED  pump {item.serial}, since {item.started_utc[:16]}: read it first", Tone.BAD)
-        for item in waiting
-    ]
-    notices += [Line(hint, Tone.NOTE) for hint in model.hints]
+    notices = [Line(f"!  UNFINISHED  pump {item.serial}: read it first", Tone.BAD) for item in waiting]
+    notices += [line for hint in model.hints for line in wrapped(hint, Tone.NOTE, NARROW)]
     library = model.tablet.library
     users = tuple(TileView(user.id, user.name, role_words(user.role)) for user in model.tablet.identity.users())
     return UnlockView(
@@ -57,7 +55,7 @@ def connect(virtual: Sequence[str], real: Sequence[tuple[str, str]], problem: st
     """Ports to choose from; virtual wands apart from real ones."""
     lines = [Line("Hold the wand over the pump, then pick its port.")]
     if problem:
-        lines.append(Line(problem, Tone.BAD))
+        lines += wrapped(problem, Tone.BAD)
     if busy:
         lines.append(Line(busy, Tone.NOTE))
     tiles = [TileView(f"v{n}", url, "[[ SIMULATED ]] wand") for n, url in enumerate(virtual)]
@@ -90,6 +88,11 @@ def _may(model: Model, action: str) -> str:
     """Why this person may not do it; blank where they may."""
     answer = check(model.signer.role, action, realm=model.tablet.clinic.realm)
     return "" if isinstance(answer, Allowed) else answer.reason
+
+
+def running_dose(model: Model) -> str:
+    """The dose of the last reading."""
+    return display.mcg_per_day(mcg(model.known.dose_ng_per_day))
 
 
 def status(model: Model) -> StatusView:
@@ -145,7 +148,7 @@ def status(model: Model) -> StatusView:
     if model.visit.word is not None:
         lines.append(Line(f"LAST CHANGE  {model.visit.word.value}", Tone.STRONG))
     if model.shell is not None and model.shell.not_saved:
-        lines.append(Line(model.shell.not_saved, Tone.BAD))
+        lines += wrapped(model.shell.not_saved, Tone.BAD)
     return StatusView((dose, reservoir, battery), tuple(lines), _status_actions(model))
 
 

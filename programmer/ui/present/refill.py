@@ -8,6 +8,7 @@ from programmer.clinical.plan import RefillPlan
 from programmer.ui.model import Model
 from programmer.ui.present.views import ActionView, DiffRow, EntryView, Line, RefillView, TileView, Tone
 from programmer.ui.screens.refill import step_title
+from programmer.ui.present.wrap import wrapped
 from programmer.visit.history import mcg, ml
 from programmer.visit.planning import RefillJudgement, plan_of
 from protocol.messages import ReadBackReport
@@ -73,12 +74,17 @@ def compare(judgement: RefillJudgement, cause: str) -> RefillView:
     days = display.number(judgement.days, 1)
     lines = [
         Line(
-            f"Expected      {display.ml_syringe(judgement.expected)}   {display.ml_syringe(judgement.filled)} filled "
-            f"{display.day(judgement.filled_on)}, {days} days ago; pump's own {display.ml_syringe(judgement.pump_figure)}"
+            f"Expected      {display.ml_syringe(judgement.expected)}; pump's own figure "
+            f"{display.ml_syringe(judgement.pump_figure)}"
+        ),
+        Line(
+            f"              {display.ml_syringe(judgement.filled)} filled {display.day(judgement.filled_on)}, "
+            f"{days} days ago",
+            Tone.FAINT,
         ),
         Line(f"Withdrawn     {display.ml_syringe(found.withdrawn_ml)}"),
-        Line(f"Discrepancy   {display.signed(found.discrepancy_ml, display.ML_SYRINGE)}   ratio {ratio}", Tone.STRONG),
-        Line(f"{found.klass.replace('_', ' ').upper()}   {found.advice}", tone),
+        Line(f"Discrepancy   {display.signed(found.discrepancy_ml, display.SYRINGE)}   ratio {ratio}", Tone.STRONG),
+        *wrapped(f"{found.klass.replace('_', ' ').upper()}   {found.advice}", tone),
         Line("A normal residual does not exclude a leak or a blocked catheter.", Tone.FAINT, roomy=True),
     ]
     tiles: tuple[TileView, ...] = ()
