@@ -9,7 +9,7 @@ from programmer.ui.flows.base import Flow
 from programmer.ui.flows.send import SendFlow, Signing
 from programmer.ui.messages import DraftChanged, NumberKeyed
 from programmer.ui.present import dose
-from programmer.ui.present.views import LiveView
+from programmer.ui.present.views import LiveView, ReviewView
 from programmer.ui.screens.keyed import EntryScreen, SoftQuestion
 from programmer.ui.screens.pages import ReviewScreen
 from programmer.visit.history import mcg
@@ -115,7 +115,7 @@ class ReviewFlow(Flow):
         """Until the pump drops the proposal by itself."""
         return max(0, (self.ends_ms - monotonic_ms()) // 1_000)
 
-    def _view(self) -> dose.ReviewView:
+    def _view(self) -> ReviewView:
         tx = self.model.visit.transaction
         assert tx is not None
         assert tx.read_back is not None

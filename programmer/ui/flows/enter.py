@@ -230,8 +230,10 @@ class DoubtFlow(Flow):
         dose = home.running_dose(self.model)
         if word is Word.APPLIED:
             return [f"The order was carried out. The pump runs {dose}.", "It stands in the signed log as applied."]
-        return [f"The order was not carried out and never will be. The pump runs {dose}.",
-                "It stands in the signed log as not applied."]
+        return [
+            f"The order was not carried out and never will be. The pump runs {dose}.",
+            "It stands in the signed log as not applied.",
+        ]
 
 
 class IdentityFlow(Flow):

@@ -1,5 +1,6 @@
 """The home page of a visit, alarms, log, emergency card and help."""
 
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -117,7 +118,7 @@ class AlarmsFlow(Flow):
         seconds = 0
         for alarm in Alarm:
             if status.alarms & alarm:
-                seconds = await self.app.bridge.call(lambda bit=int(alarm): shell.silence(bit))
+                seconds = await self.app.bridge.call(partial(shell.silence, int(alarm)))
         self.model.paused_until_ms = monotonic_ms() + seconds * 1_000
         await self.app.bridge.call(shell.read)
         await self.screen.show(home.alarms(self.model))
@@ -160,8 +161,7 @@ class AuditFlow(Flow):
             if bad:
                 await self._show(Line(f"!!  {bad[0].code} at {bad[0].locus}: do not program", Tone.BAD))
             else:
-                await self._show(
-                    Line("OK  every signature and hash holds; no witness has seen the end yet", Tone.OK))
+                await self._show(Line("OK  every signature and hash holds; no witness has seen the end yet", Tone.OK))
 
 
 CARD = (

@@ -54,8 +54,10 @@ class RefillFlow(Flow):
             strength = refill.strengths(self.model)[int(tile[1:])]
             now = mcg(self.model.known.concentration_ng_per_ml)
             if strength != now:
-                self.app.say(f"The pump holds {display.mcg_per_ml(now)}. Another strength is a prescriber's change: "
-                             "stop here, and call.")
+                self.app.say(
+                    f"The pump holds {display.mcg_per_ml(now)}. Another strength is a prescriber's change: "
+                    "stop here, and call."
+                )
                 return
             self.step = "lot"
             await self.app.start_flow(LotFlow(self.app, self))
@@ -170,6 +172,7 @@ class RefillFlow(Flow):
         assert judgement is not None
         volume = display.ml_syringe(self.injected)
         found = judgement.reconciliation
+        verdict = found.klass.replace("_", " ")
         by = display.day(plan.refill_by) if plan.refill_by else str(plan.not_computable)
         return Signing(
             (
@@ -181,7 +184,7 @@ class RefillFlow(Flow):
             refill.rekey(ml(self.model.known.capacity_nl)),
             int(self.injected * NL_PER_ML),
             (
-                f"Discrepancy {display.signed(found.discrepancy_ml, display.SYRINGE)}: {found.klass.replace('_', ' ')}.",
+                f"Discrepancy {display.signed(found.discrepancy_ml, display.SYRINGE)}: {verdict}.",
                 f"The alarm sounds on {display.day(plan.alarm_nominal)}. {plan.low_sentence}",
                 f"Refill by {by}.",
             ),

@@ -8,6 +8,7 @@ from programmer.clinical.entry import EntryProfile
 from programmer.ui.flows.base import Flow
 from programmer.ui.messages import SendAsked
 from programmer.ui.present import change
+from programmer.ui.present.views import SignView
 from programmer.ui.screens.pages import TransferScreen
 from programmer.ui.screens.sign import SignScreen
 from programmer.visit.logbook import RefillFacts
@@ -46,7 +47,7 @@ class SendFlow(Flow):
         self.screen = SignScreen(self._view(""))
         await self.app.show(self.screen)
 
-    def _view(self, message: str) -> change.SignView:
+    def _view(self, message: str) -> SignView:
         signing = self.signing
         return change.sign(self.model, signing.lines, signing.label, signing.rekey, message)
 

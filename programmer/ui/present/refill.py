@@ -7,8 +7,8 @@ from programmer.clinical.entry import EntryProfile
 from programmer.clinical.plan import RefillPlan
 from programmer.ui.model import Model
 from programmer.ui.present.views import ActionView, DiffRow, EntryView, Line, RefillView, TileView, Tone
-from programmer.ui.screens.refill import step_title
 from programmer.ui.present.wrap import wrapped
+from programmer.ui.screens.refill import step_title
 from programmer.visit.history import mcg, ml
 from programmer.visit.planning import RefillJudgement, plan_of
 from protocol.messages import ReadBackReport
