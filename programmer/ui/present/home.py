@@ -125,7 +125,7 @@ def status(model: Model) -> StatusView:
     battery = CardView(
         "BATTERY",
         (
-            Line(f"{100 - now.battery_used_permille // 10} % left, computed", Tone.STRONG),
+            Line(f"{(1000 - now.battery_used_permille) // 10} % left, computed", Tone.STRONG),
             Line(f"{now.battery_mv} mV"),
             Line("indicator RAISED" if now.alarms & Alarm.ERI else "indicator not raised"),
             Line(""),
