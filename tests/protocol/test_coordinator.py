@@ -31,9 +31,7 @@ REPORT = m.ReadBackReport(
 )
 SIGNED = c.Signed(b"h" * 16, (b"s" * 64,))
 COMMIT = m.Commit(txid=TX, token=b"k" * 8, digest=b"d" * 32, head=b"h" * 16, signatures=(b"s" * 64,))
-COMMITTED = m.Committed(
-    txid=TX, epoch=7, digest=b"d" * 32, effective_at_s=1, chain=b"c" * 32, receipt=b"r" * 64
-)
+COMMITTED = m.Committed(txid=TX, epoch=7, digest=b"d" * 32, effective_at_s=1, chain=b"c" * 32, receipt=b"r" * 64)
 NOT_APPLIED = m.NotApplied(txid=TX)
 ABORTED = m.Aborted(txid=TX)
 LOST = m.Indeterminate(txid=TX, oldest_epoch=40)
@@ -191,6 +189,8 @@ def test_final_states_know_no_event_and_open_ones_may_be_left() -> None:
 def test_the_commit_leaves_only_after_its_intent() -> None:
     for state, event in GRID:
         effects = c.step(AT[state], EVENTS[event])[1]
-        sent = [index for index, item in enumerate(effects) if isinstance(item, Send) and isinstance(item.message, m.Commit)]
+        sent = [
+            index for index, item in enumerate(effects) if isinstance(item, Send) and isinstance(item.message, m.Commit)
+        ]
         if sent:
             assert effects[: sent[0]] == (Persist(Stored.INTENT),)

@@ -204,7 +204,7 @@ def test_digests_have_their_own_domains() -> None:
 
 
 def test_the_chain_fixes_the_order_of_orders() -> None:
-    assert CHAIN_START == bytes(32)
+    assert bytes(32) == CHAIN_START
     first = chain_next(CHAIN_START, 1, b"o" * 32, b"t" * 8)
     assert first == hashlib.sha256(b"pump-chain/v1\n" + bytes(32) + b"\0\0\0\1" + b"o" * 32 + b"t" * 8).digest()
     others = [

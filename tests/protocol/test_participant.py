@@ -8,7 +8,17 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from protocol import messages as m
 from protocol import participant as p
 from protocol.messages import Refusal
-from protocol.order import CHAIN_START, Content, Order, chain_next, program_digest, receipt_of, sign, tablet_tag, verifies
+from protocol.order import (
+    CHAIN_START,
+    Content,
+    Order,
+    chain_next,
+    program_digest,
+    receipt_of,
+    sign,
+    tablet_tag,
+    verifies,
+)
 from tests.protocol.make import PROGRAM
 
 DOCTOR, SECOND, NURSE, RECEIPT_KEY = b"\x01" * 32, b"\x02" * 32, b"\x03" * 32, b"\x04" * 32

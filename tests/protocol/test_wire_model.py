@@ -38,7 +38,11 @@ class Open(WireModel):
 
 
 ONE = Closed(
-    later=9, inner=Inner(number=1, flag=True), tag=b"12345678", colours=(Colour.RED,), inners=(Inner(number=2, flag=False),)
+    later=9,
+    inner=Inner(number=1, flag=True),
+    tag=b"12345678",
+    colours=(Colour.RED,),
+    inners=(Inner(number=2, flag=False),),
 )
 WIRE: dict[int, cbor.Value] = {0: [1, True], 2: b"12345678", 3: [1], 4: [[2, False]], 7: 9}
 
@@ -112,7 +116,15 @@ def test_an_object_never_changes_and_takes_no_near_miss() -> None:
 
 
 def test_every_quantity_on_the_wire_says_its_unit() -> None:
-    suffixes = {"_s": "s", "_ng_per_day": "ng/day", "_ng_per_ml": "ng/mL", "_nl_per_day": "nL/day", "_mv": "mV", "_fg": "fg", "_nl": "nL"}
+    suffixes = {
+        "_s": "s",
+        "_ng_per_day": "ng/day",
+        "_ng_per_ml": "ng/mL",
+        "_nl_per_day": "nL/day",
+        "_mv": "mV",
+        "_fg": "fg",
+        "_nl": "nL",
+    }
     kinds: list[type[WireModel]] = [*m.MESSAGES.values(), m.Program, m.EventItem, *wand.WAND_MESSAGES.values()]
     seen = 0
     for kind in kinds:
