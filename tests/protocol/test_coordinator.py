@@ -100,21 +100,18 @@ GRID: dict[tuple[State, str], tuple[State, tuple[c.Effect, ...]]] = {
     (State.COMMITTING, "commit not judged"): (State.IN_DOUBT, (Persist(Stored.IN_DOUBT),)),
     (State.COMMITTING, "link lost"): (State.IN_DOUBT, (Persist(Stored.IN_DOUBT),)),
     (State.COMMITTING, "not stored"): (State.DANGLING, (Send(m.Abort(txid=TX)),)),
-    **{
-        (state, event): result
-        for state in SETTLING
-        for event, result in {
-            "resume": (state, (Send(QUERY),)),
-            "link lost": (state, ()),
-            "committed": (State.COMMITTED, (Persist(Stored.COMMITTED),)),
-            "not applied": (State.ABORTED, (Persist(Stored.ABORTED),)),
-            "aborted": (State.ABORTED, (Persist(Stored.ABORTED),)),
-            "indeterminate": (State.UNRESOLVED, (Persist(Stored.UNRESOLVED),)),
-            "query refused": (state, ()),
-            "abort refused": (state, ()),
-        }.items()
-    },
 }
+for _state in SETTLING:
+    GRID |= {
+        (_state, "resume"): (_state, (Send(QUERY),)),
+        (_state, "link lost"): (_state, ()),
+        (_state, "committed"): (State.COMMITTED, (Persist(Stored.COMMITTED),)),
+        (_state, "not applied"): (State.ABORTED, (Persist(Stored.ABORTED),)),
+        (_state, "aborted"): (State.ABORTED, (Persist(Stored.ABORTED),)),
+        (_state, "indeterminate"): (State.UNRESOLVED, (Persist(Stored.UNRESOLVED),)),
+        (_state, "query refused"): (_state, ()),
+        (_state, "abort refused"): (_state, ()),
+    }
 
 
 @pytest.mark.parametrize(

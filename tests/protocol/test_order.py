@@ -92,7 +92,7 @@ CHANGES: list[dict[str, object]] = [
     {"content": replace(CONTENT, kind=OrderKind.REFILL)},
     {"content": replace(CONTENT, reservoir_nl=1)},
     {"content": replace(CONTENT, discrepancy=Discrepancy.OPEN)},
-    *({"content": replace(CONTENT, program=PROGRAM.model_copy(update=change))} for change in PROGRAM_CHANGES),
+    *[dict[str, object](content=replace(CONTENT, program=PROGRAM.model_copy(update=item))) for item in PROGRAM_CHANGES],
     {"previous_digest": flip(ORDER.previous_digest)},
     {"epoch": 8},
     {"annex": flip(ORDER.annex)},
