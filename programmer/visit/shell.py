@@ -386,7 +386,7 @@ class VisitShell:
         except OutOfTurn:
             if self.visit is not before:
                 raise
-            self._log(self._finding("PUMP_ANSWER_UNEXPECTED", type(reply).__name__))
+            self._log(self._finding("REPLY_OUT_OF_TURN", name))
             self._run_wire(coordinator.LinkLost())
 
     def _ask(self, message: Message, name: str = "") -> Message:

@@ -9,7 +9,7 @@ from tests.planted.mutants import MUTANTS, Mutant
 
 CHECKS = {mutant.check.__name__: mutant.check for mutant in MUTANTS}
 NOTICED = (AssertionError, Failed, NotNow, PumpRefused, ReadBackDiffers)
-"""How a check fails: its own assertion, or the program's refusal where the check expects none. No other error counts."""
+"""How a check fails: its own assertion, or the program's refusal where none is expected. No other error counts."""
 
 
 @pytest.mark.parametrize("name", CHECKS)
