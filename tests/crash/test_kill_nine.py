@@ -46,6 +46,7 @@ POINTS = (
     Point("journal staging", State.DANGLING, False, False),
     Point("sent StageProgram", State.DANGLING, False, False),
     Point("after Staged", State.DANGLING, False, False),
+    Point("sent ReadBack", State.DANGLING, False, False),
     Point("after ReadBackReport", State.DANGLING, False, False),
     Point("before intent row", State.DANGLING, False, False),
     Point("after intent row", State.DANGLING, False, True),
@@ -53,6 +54,7 @@ POINTS = (
     Point("sent Commit", State.IN_DOUBT, None, True),
     Point("after Committed", State.IN_DOUBT, True, True),
     Point("journal committed", SETTLED, True, True),
+    Point("before outcome row", SETTLED, True, True),
     Point("after outcome row", SETTLED, True, True),
 )
 """``sent Commit`` leaves to the pump whether the order arrived whole; whatever it did has to be found."""
