@@ -55,22 +55,25 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(name: str, rest: list[str]) -> int:
-    module = import_module(COMMANDS[name][0])
     try:
-        return int(module.run(rest))
+        return int(import_module(COMMANDS[name][0]).run(rest))
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else Exit.USAGE
     except KeyboardInterrupt:
         print("programmer: interrupted. If an order was being sent, read the pump now.", file=sys.stderr)
         return Exit.INTERRUPTED
     except BrokenPipeError:
         return Exit.DONE
     except Exception as error:
-        code = getattr(error, "exit_code", None)
+        from programmer.cli import faults
+
+        code = faults.exit_of(error)
         if code is None:
             from programmer.cli.crash import report
 
             print(f"programmer: internal fault; the report is in {report(error)}", file=sys.stderr)
             return Exit.FAULT
-        print(f"programmer: {error}", file=sys.stderr)
+        print(f"programmer: {faults.sentence(error)}", file=sys.stderr)
         return int(code)
 
 

@@ -153,6 +153,11 @@ class VisitShell:
         """Changes of any pump whose end is not known, oldest first."""
         return [item for item in unfinished(self.desk.journal.records()) if item.transaction.state in UNSETTLED]
 
+    @property
+    def serial(self) -> str:
+        """Serial number of the pump of this visit; the visit must have been opened."""
+        return self._serial()
+
     def read(self) -> Status:
         """Interrogate the pump: settle what is open with it, then one STATUS.
 
