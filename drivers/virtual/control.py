@@ -18,9 +18,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from drivers.virtual.accumulator import DAY_MS
 from drivers.virtual.faults import FaultError, arm
-from drivers.virtual.firmware import Gain, Needle
 from drivers.virtual.host import VirtualPumpHost
 from drivers.virtual.physics import PPM, PhysicsError
+from drivers.virtual.pump import Gain, Needle
 
 _STRICT = ConfigDict(strict=True, frozen=True, extra="forbid")
 TEN_YEARS_S = 10 * 366 * 86_400

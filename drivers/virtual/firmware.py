@@ -13,16 +13,32 @@ ms since 1970-01-01T00:00:00Z, and serves physics, alarms and the log.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from drivers.virtual import alarms, nvm, physics, record
 from drivers.virtual.alarms import AlarmBook, Notice
 from drivers.virtual.eventlog import EventCode, EventLog
-from drivers.virtual.limits import WEEK_MS, HardRow, Past
-from drivers.virtual.physics import Kind, Physics
-from drivers.virtual.profiles import Profile
+from drivers.virtual.limits import WEEK_MS, Past
+from drivers.virtual.physics import Kind
+from drivers.virtual.pump import (
+    Arrived,
+    Asked,
+    Counters,
+    Ended,
+    Event,
+    Gain,
+    Identity,
+    Needle,
+    Out,
+    PumpState,
+    Reply,
+    Save,
+    Session,
+    Step,
+    Tick,
+)
 from drivers.virtual.record import Record
-from drivers.virtual.report import ALARM_BIT, Counters, events_page, status
+from drivers.virtual.report import ALARM_BIT, events_page, status
 from drivers.virtual.rules import PumpRules, achieved_rate
 from protocol import messages
 from protocol.messages import (
@@ -45,9 +61,7 @@ from protocol.messages import (
     Program,
     Query,
     ReadBack,
-    Realm,
     Refused,
-    Role,
     SilenceAlarm,
     Silenced,
     StageProgram,
@@ -73,108 +87,6 @@ NOTICE_CODE = {
     "SILENCED": EventCode.ALARM_SILENCED,
     "RESOUNDED": EventCode.ALARM_RESOUNDED,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """What the pump was provisioned with and no message changes. `clinicians` maps Ed25519 keys to roles."""
-
-    profile: Profile
-    serial: str
-    realm: Realm
-    patient_tag: bytes
-    row: HardRow
-    receipt_seed: bytes
-    clinicians: tuple[tuple[bytes, Role], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """The open session, and the persons whose keys were presented in it."""
-
-    tablet_id: str
-    handshake_hash: bytes
-    signers: tuple[Signer, ...] = ()
-    requests: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class PumpState:
-    """All of the pump. `image` is its durable memory, `record` and `participant` what boot made of it;
-    `hands` tells that needle and syringe have been used since the last refill order (simulated world)."""
-
-    image: bytes
-    record: Record | None
-    participant: Participant
-    physics: Physics
-    alarms: AlarmBook
-    log: EventLog
-    history: tuple[Past, ...]
-    counters: Counters
-    session: Session | None = None
-    hands: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """Nothing but time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Arrived:
-    """A new session proved itself."""
-
-    tablet_id: str
-    handshake_hash: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """The session is over; `orderly` when it was closed and not lost."""
-
-    orderly: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A request; `entropy` is 8 fresh random bytes for a token."""
-
-    message: Message
-    entropy: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Needle:
-    """Hands at the port: withdraw (None: all), then inject, in nL."""
-
-    withdraw_nl: int | None
-    inject_nl: int
-
-
-@dataclass(frozen=True, slots=True)
-class Gain:
-    """True flow differs from programmed flow by so many ppm from now on."""
-
-    ppm: int
-
-
-Event = Tick | Arrived | Ended | Asked | Needle | Gain
-
-
-@dataclass(frozen=True, slots=True)
-class Save:
-    """Make the state durable before the effects that follow."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """Answer the open request."""
-
-    message: Message
-
-
-Out = Save | Reply
-Step = tuple[PumpState, tuple[Out, ...]]
 
 
 class Firmware:
@@ -298,7 +210,7 @@ class Firmware:
                 out = (Reply(Alive()),)
             case GetStatus():
                 running = self.running(state)
-                out = (Reply(status(self.identity.profile, self.identity, state, running, clock_ms)),)
+                out = (Reply(status(self.identity, state, running, clock_ms)),)
             case GetEvents():
                 out = (Reply(events_page(state.log, message.cursor)),)
             case Present():

@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 
 from drivers.virtual import alarms, physics
 from drivers.virtual.faults import WireFault, message_name
-from drivers.virtual.firmware import Arrived, Asked, Ended, Event, Firmware, PumpState, Reply, Save, Tick
+from drivers.virtual.firmware import Firmware
+from drivers.virtual.pump import Arrived, Asked, Ended, Event, PumpState, Reply, Save, Tick
 from drivers.virtual.wand import VirtualWand
 from protocol import events
 from protocol.framing import DELIMITER, Discarded, FrameDecoder

@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from drivers.virtual.firmware import Identity
 from drivers.virtual.limits import HardRow, load_rows
 from drivers.virtual.profiles import load_profile
+from drivers.virtual.pump import Identity
 from protocol.messages import Drug, Mode, Program, Realm, Role
 from protocol.session import PairedTablet
 

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
 from drivers.virtual import alarms, physics
 from drivers.virtual.eventlog import EventLog
 from drivers.virtual.physics import NL
-from drivers.virtual.profiles import Profile
+from drivers.virtual.pump import Identity, PumpState
 from protocol.messages import Alarm, Discrepancy, EventItem, Events, Program, Status
 from protocol.order import program_digest
-
-if TYPE_CHECKING:
-    from drivers.virtual.firmware import Identity, PumpState
 
 PAGE_ENTRIES = 12
 
@@ -29,18 +23,9 @@ ALARM_BIT: dict[str, Alarm] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Counters:
-    """Small facts of the pump's life. `stopped_ms`: since when nothing is delivered, None while it delivers."""
-
-    interrupted: int = 0
-    resets: int = 0
-    slot_bad: bool = False
-    stopped_ms: int | None = None
-
-
-def status(profile: Profile, identity: Identity, state: PumpState, running: Program, clock_ms: int) -> Status:
+def status(identity: Identity, state: PumpState, running: Program, clock_ms: int) -> Status:
     """The whole interrogation at this instant."""
+    profile = identity.profile
     now = physics.read(state.physics, clock_ms)
     eri = state.physics.eri_at_ms
     record = state.record

@@ -18,10 +18,11 @@ from pathlib import Path
 
 from drivers.virtual import state as state_file
 from drivers.virtual.control import ControlError, obey
-from drivers.virtual.firmware import Firmware, PumpState
+from drivers.virtual.firmware import Firmware
 from drivers.virtual.host import VirtualPumpHost
 from drivers.virtual.profiles import Profile
 from drivers.virtual.provision import Provision
+from drivers.virtual.pump import PumpState
 
 LISTEN_HINT = "use pty or tcp:HOST:PORT"
 SAVE_EVERY_MS = 2_000

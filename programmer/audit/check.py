@@ -139,6 +139,9 @@ def _check_person(
         vkey, role = device, "device"
     else:
         grants = registry.find(person["id"], person["key"])
+        if (person["id"], person["key"]) in registry.weak:
+            yield Finding("WEAK_KEY", locus, f"{person['id']} signs with a weak key")
+            return
         if not grants:
             yield Finding("UNKNOWN_ACTOR", locus, f"{person['id']} with key {person['key']}")
             return

@@ -17,7 +17,7 @@ from programmer.audit.merkle import ProofMalformed, Tree, leaf_hash, verify_incl
 from programmer.audit.note import NoteMalformed, b64, parse_checkpoint, parse_note, unb64
 
 WIDTH = 256
-_NAME = re.compile(r"tile/(entries|0|[1-9]\d?)/((?:x\d{3}/)*\d{3})(?:\.p/([1-9]\d{0,2}))?", re.ASCII)
+_NAME = re.compile(r"tile/(entries|0|[1-9]\d?)/((?:x\d{3}/){0,6}\d{3})(?:\.p/([1-9]\d{0,2}))?", re.ASCII)
 
 
 class ExportExists(Exception):

@@ -221,7 +221,7 @@ def parse_checkpoint(text: bytes) -> Checkpoint:
     origin, size, root = rows[:3]
     if not origin:
         raise NoteMalformed("a checkpoint begins with its origin")
-    if not (size.isascii() and size.isdigit()) or str(int(size)) != size or len(size) > 19:
+    if not (size.isascii() and size.isdigit()) or len(size) > 19 or str(int(size)) != size:
         raise NoteMalformed("a checkpoint's size is a plain decimal number")
     try:
         data = unb64(root)

@@ -14,12 +14,21 @@ from programmer.audit.note import (
     VKey,
     VKeyMalformed,
     parse_note,
+    parse_vkey,
     strong_vkey,
     verified_by,
 )
 from programmer.audit.strict import WeakKey
 
 GRANT_FIELDS = frozenset({"user", "vkey", "role", "not_before", "not_after", "v"})
+
+
+class WeakGrant(WeakKey):
+    """A root has granted a weak key; ``vkey`` is that key. Have the root grant a new one."""
+
+    def __init__(self, reason: str, vkey: VKey) -> None:
+        super().__init__(reason)
+        self.vkey = vkey
 
 
 class GrantRefused(ValueError):
@@ -40,7 +49,7 @@ class Grant:
 
 
 def parse_grant(text: str, roots: Sequence[VKey]) -> Grant:
-    """Read a grant note signed by one of ``roots``. Raises GrantRefused or WeakKey."""
+    """Read a grant note signed by one of ``roots``. Raises GrantRefused or WeakGrant."""
     try:
         note = parse_note(text.encode("utf-8"))
         if not verified_by(note, roots):
@@ -48,11 +57,14 @@ def parse_grant(text: str, roots: Sequence[VKey]) -> Grant:
         row = canon.decode(note.text[:-1])
         if not isinstance(row, dict) or set(row) != GRANT_FIELDS or row["v"] != 1 or row["role"] not in PERSONS:
             raise GrantRefused("the grant has not the fields of a grant")
+        if not all(isinstance(row[name], str) for name in GRANT_FIELDS - {"v"}):
+            raise GrantRefused("the grant has not the fields of a grant")
         if not (KINDS["utc"](row["not_before"]) and KINDS["utc"](row["not_after"])):
             raise GrantRefused("the grant's term is not two times")
-        vkey = strong_vkey(row["vkey"])
-    except WeakKey:
-        raise
+        vkey = parse_vkey(row["vkey"])
+        strong_vkey(row["vkey"])
+    except WeakKey as error:
+        raise WeakGrant(str(error), vkey) from None
     except (NoteMalformed, BadSignature, VKeyMalformed, canon.NonCanonical, TypeError) as error:
         raise GrantRefused(f"the grant is not valid: {error}") from None
     if vkey.name != row["user"]:
@@ -68,6 +80,7 @@ class Registry:
     roots: list[VKey] = field(default_factory=list)
     witnesses: list[VKey] = field(default_factory=list)
     grants: list[Grant] = field(default_factory=list)
+    weak: set[tuple[str, str]] = field(default_factory=set)
     findings: list[Finding] = field(default_factory=list)
 
     def learn(self, idx: int, entry: Mapping[str, Any]) -> None:
@@ -90,7 +103,8 @@ class Registry:
     def _enrol(self, idx: int, kind: str, body: Mapping[str, Any]) -> None:
         try:
             grant = parse_grant(body["grant"], self.roots)
-        except WeakKey as error:
+        except WeakGrant as error:
+            self.weak.add((error.vkey.name, error.vkey.id))
             self.findings.append(Finding("WEAK_KEY", f"idx:{idx}", str(error)))
             return
         except GrantRefused as error:

@@ -11,7 +11,7 @@ from hashlib import sha256
 from importlib.resources import files
 
 from programmer.audit.note import ED25519, VKey, strong_vkey
-from programmer.audit.strict import LOW_ORDER, Verdict, WeakKey, check_key, check_point, verify
+from programmer.audit.strict import LOW_ORDER, P, Verdict, WeakKey, check_key, check_point, verify
 
 __all__ = [
     "LOW_ORDER",
@@ -63,27 +63,27 @@ def check_possession(vkey: VKey, challenge: bytes, sign: Callable[[bytes], bytes
         raise NotHeld("the proof of possession does not verify: enrol the key on the device that holds it")
 
 
-_MONTGOMERY_LOW = frozenset(
-    value.to_bytes(32, "little")
-    for base in (
-        0,
-        1,
-        325606250916557431795983626356110631294008115727848805560023387167927233504,
-        39382357235489614581723060781553021112529911719440698176882885853963445705823,
-        2**255 - 20,
-        2**255 - 19,
-        2**255 - 18,
-    )
-    for value in (base, base + 2**255)
-    if value < 2**256
-)
+_MONTGOMERY_LOW = frozenset({
+    0,
+    1,
+    325606250916557431795983626356110631294008115727848805560023387167927233504,
+    39382357235489614581723060781553021112529911719440698176882885853963445705823,
+    P - 1,
+})  # fmt: skip
+"""The u coordinates of small order on curve and twist (RFC 7748 curve25519)."""
 
 
 def check_agreement(public: bytes) -> None:
-    """Returns for an X25519 public key that may be paired. Raises WeakKey (small order, length) or PublishedKey."""
+    """Returns for an X25519 public key that may be paired.
+
+    Raises WeakKey (length, small order, not canonical) or PublishedKey.
+    """
     if len(public) != 32:
         raise WeakKey("an X25519 key has 32 bytes: copy the whole key")
-    if public in _MONTGOMERY_LOW:
+    value = int.from_bytes(public, "little")
+    if value % 2**255 % P in _MONTGOMERY_LOW:
         raise WeakKey("a small-order key makes every secret known: make a new key pair")
+    if value >= P:
+        raise WeakKey("the key is not in canonical form: make a new key pair")
     if denied(public):
         raise PublishedKey("the private half of this key is printed in public test data: make a new key pair")

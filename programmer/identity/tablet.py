@@ -24,6 +24,7 @@ from programmer.identity.users import (
     create_user,
     open_user,
     read_user,
+    write_key,
 )
 
 FOLDER = "identity"
@@ -165,6 +166,40 @@ class Identity:
             not_after=not_after, kek=kek, tablet_secret=self._secret, cost=cost, random=self._random,
         )  # fmt: skip
 
+    def replace_key(
+        self, user_id: str, secret: str, *, root: Signer, not_before: str, not_after: str, cost: Cost,
+        by: UserSigner, second: UserSigner,
+    ) -> User:  # fmt: skip
+        """Give a person who forgot the secret a new key under the same id. The old key is gone.
+
+        Two other unlocked persons are needed; the log entry is ``user.key_replaced``. Raises IdentityError and
+        what ``enrol`` raises.
+        """
+        old = self.user(user_id)
+        if len({user_id, by.user.id, second.user.id}) != 3:
+            raise IdentityError("a new key needs two other enrolled persons: have both unlock")
+        if root.vkey != self._root:
+            raise IdentityError("this is not the root of this clinic: use the root that the tablet was set up with")
+        if cost.below(self._floor):
+            raise IdentityError("the work per guess is below the floor: calibrate this tablet again")
+        user = create_user(
+            self._users, user_id, old.name, old.role, secret, staff=self.staff, root=root, not_before=not_before,
+            not_after=not_after, kek=by.kek, tablet_secret=self._secret, cost=cost, random=self._random,
+            replacing=True,
+        )  # fmt: skip
+        self._forgive(user_id)
+        return user
+
+    def change_secret(self, user_id: str, old: str, new: str, cost: Cost) -> None:
+        """Wrap the user's key under a new secret. Raises what ``unlock`` raises, SecretTooWeak, IdentityError."""
+        if cost.below(self._floor):
+            raise IdentityError("the work per guess is below the floor: calibrate this tablet again")
+        write_key(self._users, self.unlock(user_id, old), new, self._secret, cost, self._random)
+
+    def _forgive(self, user_id: str) -> None:
+        every = read_attempts(self._folder)
+        write_attempts(self._folder, {name: row for name, row in every.items() if name != user_id})
+
     def attempts(self, user_id: str) -> Attempts:
         """Wrong secrets of this user so far."""
         return read_attempts(self._folder).get(user_id, Attempts())
@@ -195,7 +230,7 @@ class Identity:
         except Exception:
             write_attempts(self._folder, every)
             raise
-        write_attempts(self._folder, {name: row for name, row in every.items() if name != user_id})
+        self._forgive(user_id)
         return opened
 
     def _destroy(self, user_id: str) -> None:

@@ -132,16 +132,18 @@ def check_id(user_id: str) -> None:
 def create_user(
     folder: Path, user_id: str, name: str, role: str, secret: str, *, staff: str, root: Signer, not_before: str,
     not_after: str, kek: bytes, tablet_secret: bytes, cost: Cost, random: Callable[[int], bytes],
+    replacing: bool = False,
 ) -> User:  # fmt: skip
     """Make a key for a new user, have the root grant it, and write the three files.
 
-    ``staff`` is the prefix of key names (``clinic.example/sim/staff``). Raises UserExists, UserIdInvalid,
-    SecretTooWeak, WeakKey.
+    ``replacing`` gives a known user a new key under the same id; the old one is gone.
+    ``staff`` is the prefix of key names (``clinic.example/sim/staff``).
+    Raises UserExists, UserIdInvalid, SecretTooWeak, WeakKey.
     """
     check_id(user_id)
     if role not in PERSONS:
         raise IdentityError(f"{role} is no role of a person: choose one of {', '.join(PERSONS)}")
-    if (folder / f"{user_id}.json").exists():
+    if (folder / f"{user_id}.json").exists() and not replacing:
         raise UserExists(f"the id {user_id} was given already: take another id")
     typed = user_secret(secret)
     signer = SeedSigner(f"{staff}/{user_id}", role, random(32))
@@ -157,6 +159,17 @@ def create_user(
     write_durably(folder / f"{user_id}.pkey", sealed)
     write_durably(folder / f"{user_id}.json", canon.encode(_public(user)))
     return user
+
+
+def write_key(
+    folder: Path, signer: UserSigner, secret: str, tablet_secret: bytes, cost: Cost, random: Callable[[int], bytes]
+) -> None:
+    """Wrap the same key under another secret. Raises SecretTooWeak."""
+    sealed = seal_key(
+        signer.signer.seed, user=signer.user.id, vkey=signer.vkey, purpose="user", secret=user_secret(secret),
+        tablet_secret=tablet_secret, cost=cost, random=random,
+    )  # fmt: skip
+    write_durably(folder / f"{signer.user.id}.pkey", sealed)
 
 
 def _public(user: User) -> dict[str, Any]:

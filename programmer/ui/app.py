@@ -1,6 +1,7 @@
 """The application: themes, frame, size. It holds no clinical rule; services are attached from outside."""
 
-from typing import ClassVar
+from pathlib import Path
+from typing import ClassVar, Final
 
 from textual.app import App
 from textual.binding import Binding, BindingType
@@ -10,11 +11,13 @@ from programmer.ui.present.views import FrameView
 from programmer.ui.screens.base import FrameScreen
 from programmer.ui.styles.themes import THEMES
 
+STYLES: Final = Path(__file__).with_name("styles")
+
 
 class ProgrammerApp(App[int]):
     """Frame and screens. ctrl+q and ctrl+c ask to close the visit; nothing quits by itself."""
 
-    CSS_PATH: ClassVar = ["styles/base.tcss", "styles/screens.tcss"]
+    CSS_PATH: ClassVar = [STYLES / "base.tcss", STYLES / "screens.tcss"]
     ENABLE_COMMAND_PALETTE = False
     ALLOW_SELECT = False
     TITLE = "clinical programmer"

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from programmer.audit.findings import Finding
+from programmer.audit.findings import Finding, ordered
 from programmer.audit.merkle import Tree, leaf_hash
-from programmer.audit.note import VKey, parse_note, sign_note
+from programmer.audit.note import Line, VKey, cosigned_bytes, parse_note, sign_note
 from programmer.audit.strict import L
 from programmer.audit.verify import verify_files, verify_notes
 from tests.audit.example import TestKey
@@ -81,8 +81,6 @@ def a04_first_checkpoint_beyond() -> Found:
     notes = replaced(6, sign(body(6, withdrawn_nl=4_700_000)))
     kept = [text.encode() for text in DATA["checkpoints"]]
     found = verify_notes(notes, kept, PIN)
-    from programmer.audit.findings import ordered
-
     return ordered(found)
 
 
@@ -169,9 +167,23 @@ def granted(vkey: str, role: str, user: str, **term: str) -> str:
     })  # fmt: skip
 
 
+class WeakSigner(TestKey):
+    """A name under the identity key, for which one signature verifies for every message."""
+
+    def sign(self, data: bytes) -> bytes:
+        return b"\x01" + bytes(63)
+
+
 def a18() -> Found:
-    weak = str(VKey(NURSE.name, 1, b"\x01" + bytes(31)))
-    return verify(replaced(2, sign(body(2, grant=granted(weak, "refill-nurse", NURSE.name)))))
+    vkey = VKey(NURSE.name, 1, b"\x01" + bytes(31))
+    weak = WeakSigner(NURSE.name, NURSE.role, b"", str(vkey))
+    rows = entries()
+    rows[2]["body"]["grant"] = granted(str(vkey), "refill-nurse", NURSE.name)
+    for row in rows[3:]:
+        if row["actor"]["id"] == NURSE.name:
+            row["actor"]["key"] = vkey.id
+    notes = relink(rows, {**KEYS, NURSE.name: weak})
+    return verify(notes, checkpoint(notes))
 
 
 def a19_s() -> Found:
@@ -282,6 +294,57 @@ def a27() -> Found:
     return verify(replaced(6, leaves[0] + leaves[1]))
 
 
+def orphan() -> Found:
+    rows = entries()
+    fields = {"txid": "00" * 16, "verdict": "applied", "receipt": None, "cause": None}
+    rows[5] = {**rows[5], "type": "change.outcome", "body": fields}
+    notes = relink(rows)
+    return verify(notes, checkpoint(notes))
+
+
+def prev_broken() -> Found:
+    notes = replaced(9, sign(changed(9, prev="00" * 32)))
+    return verify(notes, checkpoint(notes))
+
+
+def equivocation() -> Found:
+    other = replaced(6, sign(body(6, withdrawn_nl=4_700_000)))
+    return ordered(verify_notes(NOTES, [GENUINE, checkpoint(other)], PIN))
+
+
+def signed_checkpoint_altered() -> Found:
+    return verify(NOTES, GENUINE.replace(b"\n10\n", b"\n9\n"))
+
+
+def other_origin() -> Found:
+    return verify(NOTES, checkpoint(NOTES, origin="clinic.example/sim/pumplog/T-0043/1"))
+
+
+def epoch(parent: Any) -> Found:
+    name = DATA["origin"][:-1] + "2"
+    vkey = VKey(name, 1, base64.b64decode(DEVICE.vkey.split("+", 2)[2])[1:])
+    device = TestKey(name, "device", DEVICE.seed, str(vkey))
+    rows = [{**row, "origin": name} for row in entries()]
+    rows[0]["body"].update(device=str(vkey), parent=parent)
+    for row in rows:
+        if row["actor"]["role"] == "device":
+            row["actor"] = {"id": name, "key": vkey.id, "role": "device"}
+    notes = relink(rows, {**KEYS, name: device})
+    return ordered(verify_notes(notes, [checkpoint(notes, device=device, origin=name)]))
+
+
+def witnessed_earlier() -> Found:
+    rows = entries()
+    for row in rows:
+        row["utc"] = row["utc"].replace("2026-12-18", "2026-12-19")
+    notes = relink(rows)
+    witness = KEYS["clinic.example/sim/witness/server"]
+    kept = checkpoint(notes)
+    time = DATA["cosigned"]["time"]
+    line = time.to_bytes(8, "big") + witness.sign(cosigned_bytes(time, text_of(kept)))
+    return verify(notes, kept + str(Line(witness.name, witness.key_id, line)).encode(), None)
+
+
 TABLE: tuple[tuple[str, Callable[[], Found], str, str], ...] = (
     ("A01 digit in a body", a01, "ENTRY_SIG_INVALID", "idx:6"),
     ("A02 bit in a signature", a02, "ENTRY_SIG_INVALID", "idx:6"),
@@ -304,7 +367,7 @@ TABLE: tuple[tuple[str, Callable[[], Found], str, str], ...] = (
     ("A15 repeated line", a15(GENUINE + GENUINE.split(b"\n\n")[1]), "NOTE_MALFORMED", "file:checkpoint"),
     ("A16 cosignature moved", a16, "COSIG_INVALID", "witness:clinic.example/sim/witness/server"),
     ("A17 cosignature time", a17, "COSIG_INVALID", "witness:clinic.example/sim/witness/server"),
-    ("A18 weak key enrolled", a18, "UNKNOWN_ACTOR", "idx:3"),
+    ("A18 weak key enrolled", a18, "WEAK_KEY", "idx:2"),
     ("A19 S + L", a19_s, "SIG_NONCANONICAL", "idx:6"),
     ("A19 R not canonical", a19_r, "SIG_NONCANONICAL", "idx:6"),
     ("A20 after revocation", a20_revoked, "KEY_NOT_VALID", "idx:8"),
@@ -327,6 +390,17 @@ TABLE: tuple[tuple[str, Callable[[], Found], str, str], ...] = (
     ("A25 newer version", a25_version, "SCHEMA_UNKNOWN", "idx:6"),
     ("A26 upper tile", a26, "TILE_MISMATCH", "tile:1/0"),
     ("A27 interior node as entry", a27, "NOTE_MALFORMED", "idx:6"),
+    ("outcome without intent", orphan, "ORPHAN_OUTCOME", "idx:5"),
+    ("previous entry of the actor", prev_broken, "ACTOR_PREV_BROKEN", "idx:9"),
+    ("two checkpoints of one size", equivocation, "EQUIVOCATION", "ckpt:10"),
+    ("altered checkpoint", signed_checkpoint_altered, "CKPT_SIG_INVALID", "ckpt:9"),
+    ("another log's checkpoint", other_origin, "ORIGIN_MISMATCH", "ckpt:10"),
+    ("checkpoint older than the end", lambda: verify(NOTES, checkpoint(NOTES, 8)), "TAIL_UNCOVERED", "idx:8"),
+    ("clinical entry in a simulated log", lambda: verify(replaced(6, sign(changed(6, realm="clinical")))),
+     "REALM_MIXED", "idx:6"),
+    ("log epoch without parent", lambda: epoch(None), "EPOCH_UNLINKED", "idx:0"),
+    ("log epoch with parent", lambda: epoch({"origin": DATA["origin"]}), "EPOCH_DECLARED", "idx:0"),
+    ("later than its witness", witnessed_earlier, "CLOCK_FUTURE", "idx:0"),
     ("head of an order", lambda: with_intent(head="00" * 16), "HEAD_MISMATCH", "idx:6"),
     ("clock of a boot", lambda: verify_linked(7, boot_us=1), "MONO_VIOLATION", "idx:7"),
     ("clock ahead", lambda: verify_linked(9, utc="2026-12-18T19:08:20.000000Z"), "CLOCK_JUMP", "idx:9"),
@@ -339,8 +413,9 @@ def test_the_first_finding_is_the_diagnosis(attack: Callable[[], Found], code: s
     assert (first.code, first.locus) == (code, locus), first
 
 
-def test_a_weak_key_is_named_at_its_enrolment() -> None:
-    assert ("WEAK_KEY", "idx:2") in {(item.code, item.locus) for item in a18()}
+def test_a_weak_key_is_named_at_its_enrolment_and_wherever_it_signs() -> None:
+    found = {(item.code, item.locus) for item in a18()}
+    assert {("WEAK_KEY", "idx:2"), ("WEAK_KEY", "idx:3")} <= found
 
 
 def test_an_intent_in_an_honest_log_is_no_finding() -> None:

@@ -28,6 +28,7 @@ from programmer.clinical.entry import (
     Paste,
     Phase,
     Reason,
+    Reopen,
     judge,
     profile_named,
     result_of,
@@ -249,3 +250,10 @@ def test_the_committed_value_is_always_that_of_the_text_shown(name: str, events:
 @given(st.sampled_from(sorted(fixture_profiles())), KEYINGS)
 def test_the_committed_value_over_a_million_events(name: str, events: list[tuple[EntryEvent, int]]) -> None:
     run_invariants(name, events)
+
+
+def test_a_withdrawn_acceptance_goes_on_with_the_same_text_and_no_value() -> None:
+    accepted = played(Key(0, "5"), Key(200, "0"), Enter(400))
+    again = step(accepted, Reopen(900))
+    assert (again.phase, again.text, again.committed) == (Phase.EDITING, "50", None)
+    assert result_of(step(again, Enter(1200))).value == "50"

@@ -6,8 +6,8 @@ import pytest
 
 from drivers.virtual import nvm, physics, record
 from drivers.virtual.eventlog import EventCode
-from drivers.virtual.firmware import Gain, Needle
 from drivers.virtual.physics import TRUE_NL
+from drivers.virtual.pump import Gain, Needle
 from protocol.events import WandFound
 from protocol.messages import (
     Abort,

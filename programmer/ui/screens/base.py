@@ -156,7 +156,11 @@ class FrameScreen(Screen[None]):
         """Pass the action on."""
         event.stop()
         self.say("")
-        self.act(event.button.view.id)
+        self.pressed(event.button.view.id, int(event.time * 1000))
+
+    def pressed(self, action: str, at_ms: int) -> None:
+        """A button was pressed at ``at_ms``."""
+        self.act(action)
 
     def act(self, action: str) -> None:
         """What a button does: post its id. Screens with fields do more."""

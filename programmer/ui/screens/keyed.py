@@ -50,16 +50,14 @@ class KeyedScreen(FrameScreen):
                 field.focus()
             field.press(event.name, event.at_ms)
 
-    def on_action_button_pressed(self, event: ActionButton.Pressed) -> None:
+    def pressed(self, action: str, at_ms: int) -> None:
         """CLEAR belongs to the field; everything else is an action."""
-        if event.button.view.id == "clear":
-            event.stop()
-            field = self.field()
-            if field is not None:
-                field.focus()
-                field.press(en.CLEAR, int(event.time * 1000))
-            return
-        super().on_action_button_pressed(event)
+        field = self.field()
+        if action != "clear":
+            self.act(action)
+        elif field is not None:
+            field.focus()
+            field.press(en.CLEAR, at_ms)
 
 
 class SoftQuestion(ModalScreen[str | None]):
@@ -189,19 +187,15 @@ class EntryScreen(KeyedScreen):
         self.say(en.LEAVE_FIELD.format(running=self.view.running))
         self.post_message(EntryLeft(event.discarded))
 
-    def on_action_button_pressed(self, event: ActionButton.Pressed) -> None:
+    def pressed(self, action: str, at_ms: int) -> None:
         """The confirming button is the field's Enter; BACK is its Esc."""
-        at = int(event.time * 1000)
-        if event.button.view.id == "confirm":
-            event.stop()
-            self.say("")
+        if action == "confirm":
             self.number.focus()
-            self.number.feed(Enter(at))
-        elif event.button.view.id == "back":
-            event.stop()
-            self.number.feed(Esc(at))
+            self.number.feed(Enter(at_ms))
+        elif action == "back":
+            self.number.feed(Esc(at_ms))
         else:
-            super().on_action_button_pressed(event)
+            super().pressed(action, at_ms)
 
     def action_back(self) -> None:
         """Esc outside the field leaves the entry too."""

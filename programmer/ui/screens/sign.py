@@ -48,7 +48,6 @@ class SignScreen(KeyedScreen):
 
     def on_mount(self) -> None:
         """Show the message of the view."""
-        super().on_mount()
         self.show_word(self.view.message.text if self.view.message else "")
 
     async def show(self, view: SignView) -> None:

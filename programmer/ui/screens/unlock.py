@@ -41,7 +41,6 @@ class UnlockScreen(KeyedScreen):
 
     def on_mount(self) -> None:
         """Show the message of the view."""
-        super().on_mount()
         self.show_word(self.view.message.text if self.view.message else "")
 
     async def show(self, view: UnlockView) -> None:

@@ -21,9 +21,6 @@ class HoldButton(ActionButton):
     Enter does nothing here: a terminal reports no release of a key. Who cannot hold keys the value again.
     """
 
-    class Cancelled(ActionButton.Refused):
-        """The press ended early."""
-
     def __init__(self, view: ActionView, *, id: str | None = None) -> None:
         super().__init__(view, id=id, classes="hold")
         self.filled = 0
@@ -52,7 +49,7 @@ class HoldButton(ActionButton):
         event.prevent_default()
         if event.key == "enter":
             event.stop()
-            self.post_message(self.Cancelled(en.HOLD_CANCELLED))
+            self.post_message(self.Refused(en.HOLD_CANCELLED))
 
     def on_mouse_down(self, event: events.MouseDown) -> None:
         """Begin to hold, or cancel at a second press."""
@@ -88,7 +85,7 @@ class HoldButton(ActionButton):
         """End an unfinished press in words."""
         if self.started_ms is not None:
             self.stop_holding()
-            self.post_message(self.Cancelled(en.HOLD_CANCELLED))
+            self.post_message(self.Refused(en.HOLD_CANCELLED))
 
     def on_mouse_up(self, event: events.MouseUp) -> None:
         """Released too early."""

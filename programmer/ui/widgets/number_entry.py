@@ -38,7 +38,11 @@ from programmer.ui.widgets.action_button import pressed_at
 from programmer.ui.widgets.safe_text import visible
 
 _LEFT_ALONE: Final = frozenset({"tab", "shift+tab"} | {f"f{n}" for n in range(1, 13)})
-_NAMED: Final = {"enter": Enter, "backspace": Backspace, "ctrl+h": Backspace, "escape": Esc}
+_NAMED: Final = {
+    "enter": Enter, "backspace": Backspace, "ctrl+h": Backspace, "escape": Esc,
+    "left": Caret, "right": Caret, "up": Caret, "down": Caret, "home": Caret, "end": Caret,
+    "pageup": Caret, "pagedown": Caret, "delete": Caret,
+}  # fmt: skip
 _MARKERS: Final = {Mark.PASTE: en.PASTE_MARK, Mark.CARET: en.CARET_MARK}
 
 
