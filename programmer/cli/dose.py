@@ -26,8 +26,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = command(
         "dose",
         '--port /dev/ttyACM0 --dose "115 mcg/day" --user dr-rivera',
-        '--port ... --dose "130 mcg/day" --user dr-rivera --reason STEP_UP="spasms at night"',
-        '--port ... --dose "115 mcg/day" --user dr-rivera --secret-fd 3 --confirm "115 mcg/day" 3<FILE',
+        '... --reason INCREASE_TOO_SOON="spasms at night"',
+        '... --secret-fd 3 --confirm "115 mcg/day" 3<FILE',
     )
     add_port(parser)
     parser.add_argument("--dose", required=True, metavar='"N mcg/day"', help="the new dose in 24 hours")
@@ -47,7 +47,9 @@ def _reasons(given: list[str]) -> dict[str, str]:
     for item in given:
         code, sign, text = item.partition("=")
         if not (sign and code and text.strip()) or code in found:
-            raise talk.Usage("--reason takes CODE=TEXT, each code once, as in --reason STEP_UP='spasms at night'.")
+            raise talk.Usage(
+                "--reason takes CODE=TEXT, each code once, as in --reason INCREASE_TOO_SOON='spasms at night'."
+            )
         found[code] = text.strip()
     return found
 

@@ -11,6 +11,7 @@ from programmer.clinical.entry import EntryProfile, Outcome, Reason, judge, reas
 from programmer.clinical.library import POPULATIONS, DrugLibrary
 
 _LIMITS: Final = frozenset({Reason.E_BELOW_HARD_MIN, Reason.E_ABOVE_HARD_MAX, Reason.E_ZERO})
+_EXAMPLES: Final = {"mcg/day": "115", "mL": "4.6", "mcg/mL": "500"}
 
 
 class NotAQuantity(Exception):
@@ -67,8 +68,8 @@ def quantity(option: str, text: str, field: EntryProfile) -> Fraction:
     number, _, unit = text.partition(" ")
     if unit != field.unit:
         raise NotAQuantity(
-            f"{option} '{shown}': write a number, one blank and the unit {field.unit}, as in \"{option} '115 "
-            f"{field.unit}'\". Nothing was sent."
+            f"{option} '{shown}': write the number, one blank and the unit {field.unit}, as in "
+            f"'{_EXAMPLES[field.unit]} {field.unit}'. Nothing was sent."
         )
     result = judge(field, number)
     if result.outcome is Outcome.REJECT or result.base_value is None:

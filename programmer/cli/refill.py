@@ -21,6 +21,12 @@ class OtherConcentration(Exception):
     exit_code = 1
 
 
+class CauseNeeded(Exception):
+    """The discrepancy is beyond tolerance and no cause was given."""
+
+    exit_code = 1
+
+
 class VialExpired(Exception):
     """The vial is past its date."""
 
@@ -30,8 +36,8 @@ class VialExpired(Exception):
 def _parser() -> argparse.ArgumentParser:
     parser = command(
         "refill",
-        '--port /dev/ttyACM0 --withdrawn "4.6 mL" --injected "20 mL" --lot A123 '
-        '--expires 2027-06-30 \\\n      --conc "500 mcg/mL" --user n-ito',
+        '--port /dev/ttyACM0 --withdrawn "4.6 mL" --injected "20 mL" \\\n'
+        '      --conc "500 mcg/mL" --lot A123 --expires 2027-06-30 --user n-ito',
         '... --cause "air in the syringe" --secret-fd 3 --confirm 3<FILE',
     )
     add_port(parser)
@@ -100,16 +106,19 @@ def run(arguments: list[str]) -> int:
                 )
             model = tablet.profile_of(status)
             judgement = planning.judge_refill(status, withdrawn, model, tablet.library)
-            proposal, facts, plan = planning.propose_refill(
-                judgement,
-                status,
-                injected,
-                model,
-                tablet.library,
-                lot=lot,
-                expires=options.expires.isoformat(),
-                cause=options.cause,
-            )
+            try:
+                proposal, facts, plan = planning.propose_refill(
+                    judgement,
+                    status,
+                    injected,
+                    model,
+                    tablet.library,
+                    lot=lot,
+                    expires=options.expires.isoformat(),
+                    cause=options.cause,
+                )
+            except planning.CauseMissing as missing:
+                raise CauseNeeded(f"{missing} On the command line: --cause TEXT. Nothing was sent.") from None
             before = planning.plan_of(status, ml(status.flow_nl_per_day), model, tablet.library)
             shell.propose(proposal)
             shell.injected()
@@ -149,6 +158,7 @@ def _review(
     from protocol.messages import Discrepancy
 
     found = judgement.reconciliation
+    old, new = (display.ml_syringe(ml(volume)) for volume in (status.reservoir_nl, report.reservoir_nl))
     rows = [
         ("expected", display.ml_syringe(judgement.expected)),
         ("withdrawn", display.ml_syringe(found.withdrawn_ml)),
@@ -158,8 +168,7 @@ def _review(
          else f"not computable: {found.not_computable}"),
         ("advice", found.advice),
         ("injected", display.ml_syringe(injected)),
-        ("in the pump", f"{display.ml_syringe(ml(status.reservoir_nl))} now, {display.ml_syringe(ml(report.reservoir_nl))}"
-         " read back by the pump"),
+        ("in the pump", f"{old} now, {new} read back by the pump"),
         ("program", f"unchanged, {display.mcg(_total(report))} in 24 hours"),
         ("alarm date", f"{display.day(before.alarm_nominal)} before, {display.day(plan.alarm_nominal)} after"),
         ("guarded date", f"{display.day(before.low_guarded)} before, {display.day(plan.low_guarded)} after"),

@@ -52,4 +52,6 @@ def run(arguments: list[str]) -> int:
                 talk.data(line)
     if not all(change.settled for change in changes):
         return Exit.UNKNOWN_OUTCOME
+    if reading.contradictions(status):
+        return Exit.INTEGRITY
     return Exit.NOT_STORED if not_saved else Exit.DONE
