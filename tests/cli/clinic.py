@@ -68,7 +68,7 @@ class Said:
         """It ended with this code and a sentence that holds these parts, and with no traceback."""
         assert (self.code, "Traceback" in self.err) == (code, False), self.err
         assert all(part in self.err for part in parts), self.err
-        assert self.err.rstrip().endswith(("`", ".", "'", "again", "first", "under this id")), self.err
+        assert self.err.rstrip().endswith(("`", ".", "'", "again", "first", "check the id")), self.err
 
 
 @dataclass
