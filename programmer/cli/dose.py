@@ -57,7 +57,7 @@ def _reasons(given: list[str]) -> dict[str, str]:
 def run(arguments: list[str]) -> int:
     """Judge, stage, confirm, sign, send, verify; the exit code."""
     options = _parser().parse_args(arguments)
-    from programmer.cli import desk, signing
+    from programmer.cli import desk, reading, signing
     from programmer.cli.quantity import dose_field, quantity
     from programmer.visit import history, planning
 
@@ -74,6 +74,8 @@ def run(arguments: list[str]) -> int:
         signer = signing.author(tablet, options, "sign-program", ("soft-override",) if reasons else ())
         with desk.visit(tablet, options.port) as shell:
             status = signing.read_first(tablet, shell)
+            if not reading.delivers(status):
+                raise signing.NotDelivering(status)
             chart = signing.open_chart(tablet, shell, signer)
             context = history.context(
                 status,
@@ -89,6 +91,12 @@ def run(arguments: list[str]) -> int:
             except planning.ReasonMissing as missing:
                 codes = " ".join(f"--reason {item.code}=TEXT" for item in missing.findings)
                 raise ReasonNeeded(f"{missing} On the command line: {codes}. Nothing was sent.") from None
+            unasked = sorted(set(reasons) - {item.code for item in judgement.soft})
+            if unasked:
+                raise talk.Usage(
+                    f"No limit asks for the reason {', '.join(unasked)}. Leave it out, or check its code. "
+                    "Nothing was sent."
+                )
             shell.propose(proposal)
 
             def review(report: "ReadBackReport") -> None:

@@ -27,8 +27,9 @@ def usage() -> str:
     rows = "\n".join(f"  {name:<14}{text}" for name, (_, text) in COMMANDS.items())
     return (
         f"usage: programmer [COMMAND] [OPTIONS]\n\nClinical programmer for intrathecal baclofen pumps:\n{NOTICE}.\n\n"
-        f"{rows}\n\n'programmer COMMAND --help' explains a command. Exit codes: 0 done, 1 refused by a clinical rule,\n"
-        "2 usage, 3 no link, 4 integrity, 5 not allowed, 6 outcome unknown: read the pump, 7 not stored.\n"
+        f"{rows}\n\n'programmer COMMAND --help' explains a command.\n"
+        "Exit codes: 0 done, 1 refused by a clinical rule, 2 usage, 3 no link, 4 integrity, 5 not allowed,\n"
+        "6 outcome unknown: read the pump, 7 not stored, 70 internal fault, 130 interrupted.\n"
     )
 
 

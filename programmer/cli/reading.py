@@ -101,9 +101,22 @@ def contradictions(status: Status) -> list[str]:
     return [found for check in _CHECKS if (found := check(status)) is not None]
 
 
+HALTING: Final = Alarm.EMPTY | Alarm.STALL | Alarm.MEMORY | Alarm.STOPPED | Alarm.SAFE_STATE
+
+
+def delivers(status: Status) -> bool:
+    """Whether the pump gives its programmed dose, by its own report."""
+    return status.mode is Mode.SIMPLE and not status.gap_s and not status.alarms & HALTING
+
+
+def alarm_reached(status: Status) -> bool:
+    """Whether the computed volume is at the alarm volume or below, so that the alarm date is no longer ahead."""
+    return status.reservoir_nl <= status.alarm_nl
+
+
 def plan_or_none(status: Status, profile: PumpProfile | None, library: DrugLibrary) -> RefillPlan | None:
-    """The dates of the running fill; None where they cannot be computed."""
-    if profile is None or status.mode is not Mode.SIMPLE or not status.flow_nl_per_day:
+    """The dates of the running fill; None where they cannot be computed, or the alarm volume is reached."""
+    if profile is None or not delivers(status) or not status.flow_nl_per_day or alarm_reached(status):
         return None
     try:
         return plan_of(status, ml(status.flow_nl_per_day), profile, library)
@@ -172,9 +185,9 @@ def lines(view: PumpView) -> list[str]:
         ("reservoir", f"{_syringe(s.reservoir_nl)} of {_syringe(s.capacity_nl)} (computed)"),
         ("last fill", f"{_syringe(s.filled_nl)} on {display.day(pump_day(s.filled_at_s))}"),
         ("alarm volume", _syringe(s.alarm_nl)),
-        ("alarm date", display.day(plan.alarm_nominal) if plan else display.NOT_READ),
-        ("guarded", plan.low_sentence if plan else display.NOT_READ),
-        ("refill by", _refill_by(plan)),
+        ("alarm date", display.day(plan.alarm_nominal) if plan else _no_date(s)),
+        ("guarded", plan.low_sentence if plan else _no_date(s)),
+        ("refill by", _refill_by(plan) if plan else _no_date(s)),
         ("discrepancy", "OPEN: no increase until a prescriber closes it" if s.discrepancy is Discrepancy.OPEN else
          s.discrepancy.name.lower()),
         ("battery", _battery(s)),
@@ -183,6 +196,10 @@ def lines(view: PumpView) -> list[str]:
         ("pump clock", moment(s.pump_time_s)),
         ("read", display.age(view.read_age_s)),
     ]  # fmt: skip
+    if s.gap_s:
+        rows.append(("not delivered", f"{display.duration(s.gap_s)} without the programmed dose"))
+    if s.staged:
+        rows.append(("proposal", "an unsigned proposal lies in the pump; it has no effect"))
     head = [f"{realm_word(s.realm)}  {NOTICE}"]
     if view.changes:
         head = [f"UNFINISHED CHANGE  {change_line(change)}" for change in view.changes] + head
@@ -205,10 +222,14 @@ def _syringe(nl: int) -> str:
     return display.ml_syringe(ml(nl))
 
 
-def _refill_by(plan: RefillPlan | None) -> str:
-    if plan is None:
-        return display.NOT_READ
+def _refill_by(plan: RefillPlan) -> str:
     return display.day(plan.refill_by) if plan.refill_by else str(plan.not_computable)
+
+
+def _no_date(status: Status) -> str:
+    if alarm_reached(status):
+        return "reached: the pump is low or empty NOW; refill it today"
+    return "no date while the dose is not delivered" if not delivers(status) else display.NOT_READ
 
 
 def _battery(status: Status) -> str:
@@ -256,6 +277,8 @@ def as_data(view: PumpView) -> dict[str, Any]:
         "alarms": alarm_words(s.alarms),
         "silenced": alarm_words(s.silenced),
         "epoch": s.epoch,
+        "gap_s": s.gap_s,
+        "proposal_staged": s.staged,
         "pump_time": moment(s.pump_time_s),
         "read_age_s": view.read_age_s,
         "inconsistent": contradictions(s),

@@ -72,12 +72,12 @@ def _lot(text: str) -> str:
 def run(arguments: list[str]) -> int:
     """Reconcile, stage, confirm, sign, send, verify; the exit code."""
     options = _parser().parse_args(arguments)
-    from programmer.cli import desk, signing
+    from programmer.cli import desk, reading, signing
     from programmer.cli.quantity import quantity, strength_field, volume_field
     from programmer.clinical import display
     from programmer.clinical.profiles import PACKAGED, profile
     from programmer.visit import planning
-    from programmer.visit.history import mcg, ml, pump_day
+    from programmer.visit.history import mcg, pump_day
 
     lot = _lot(options.lot)
     largest = max(profile(name).reservoir_ml for name in PACKAGED)
@@ -119,7 +119,7 @@ def run(arguments: list[str]) -> int:
                 )
             except planning.CauseMissing as missing:
                 raise CauseNeeded(f"{missing} On the command line: --cause TEXT. Nothing was sent.") from None
-            before = planning.plan_of(status, ml(status.flow_nl_per_day), model, tablet.library)
+            before = reading.plan_or_none(status, model, tablet.library)
             shell.propose(proposal)
             shell.injected()
 
@@ -148,7 +148,7 @@ def _review(
     report: "ReadBackReport",
     status: "Status",
     injected: "Fraction",
-    before: "RefillPlan",
+    before: "RefillPlan | None",
     plan: "RefillPlan",
 ) -> list[str]:
     """Reconciliation, what the pump read back, dates before and after."""
@@ -159,6 +159,9 @@ def _review(
 
     found = judgement.reconciliation
     old, new = (display.ml_syringe(ml(volume)) for volume in (status.reservoir_nl, report.reservoir_nl))
+    alarm, guarded = (
+        (display.day(before.alarm_nominal), display.day(before.low_guarded)) if before else ("reached", "reached")
+    )
     rows = [
         ("expected", display.ml_syringe(judgement.expected)),
         ("withdrawn", display.ml_syringe(found.withdrawn_ml)),
@@ -170,14 +173,19 @@ def _review(
         ("injected", display.ml_syringe(injected)),
         ("in the pump", f"{old} now, {new} read back by the pump"),
         ("program", f"unchanged, {display.mcg(_total(report))} in 24 hours"),
-        ("alarm date", f"{display.day(before.alarm_nominal)} before, {display.day(plan.alarm_nominal)} after"),
-        ("guarded date", f"{display.day(before.low_guarded)} before, {display.day(plan.low_guarded)} after"),
+        ("alarm date", f"{alarm} before, {display.day(plan.alarm_nominal)} after"),
+        ("guarded date", f"{guarded} before, {display.day(plan.low_guarded)} after"),
         ("refill by", display.day(plan.refill_by) if plan.refill_by else str(plan.not_computable)),
     ]  # fmt: skip
     lines = [f"{name:<15}{text}" for name, text in rows]
     if judgement.figures_differ:
         lines.append(
             f"The pump's own figure is {display.ml_syringe(judgement.pump_figure)}, another one than expected here."
+        )
+    if status.gap_s:
+        lines.append(
+            f"The pump gave nothing for {display.duration(status.gap_s)}. After this refill it gives the programmed "
+            "dose again: the therapy-gap rule decides whether that dose is still right. Ask a prescriber now."
         )
     if report.discrepancy is Discrepancy.OPEN:
         lines.append("The discrepancy is OPEN: the pump refuses every increase until a prescriber closes it.")

@@ -62,14 +62,15 @@ class OtherRealm(Exception):
 
 
 class NotDelivering(Exception):
-    """The pump does not run its simple continuous program."""
+    """The pump does not give its programmed dose."""
 
     exit_code = 1
 
-    def __init__(self, mode: Mode) -> None:
+    def __init__(self, status: Status) -> None:
+        found = ", ".join([*reading.alarm_words(status.alarms & reading.HALTING)]) or reading.MODES[status.mode]
         super().__init__(
-            f"The pump is in {reading.MODES[mode]}. Restart it by the therapy-gap rule on the tablet's screens; "
-            "the command line does not. Nothing was sent."
+            f"The pump does not give its dose now ({found}). Restart it by the therapy-gap rule on the tablet's "
+            "screens; the command line does not. Nothing was sent."
         )
 
 
@@ -122,7 +123,7 @@ def read_first(tablet: Tablet, shell: VisitShell) -> Status:
     if found := reading.contradictions(status):
         raise Contradicts(found)
     if status.mode is not Mode.SIMPLE:
-        raise NotDelivering(status.mode)
+        raise NotDelivering(status)
     return status
 
 

@@ -57,7 +57,10 @@ def secret(options: argparse.Namespace) -> str:
     if options.secret_fd is None:
         import getpass
 
-        return getpass.getpass(f"Secret of {options.user}: ", stream=sys.stderr)
+        try:
+            return getpass.getpass(f"Secret of {options.user}: ", stream=sys.stderr)
+        except EOFError:
+            raise Usage("No secret was keyed, so nothing was sent. Begin anew and key it.") from None
     parts, size = [], 0
     try:
         while size <= MAX_SECRET and (part := os.read(options.secret_fd, MAX_SECRET)):

@@ -31,11 +31,11 @@ def desk(
     data, state = copied(made, tmp_path)
     monkeypatch.setenv("PROGRAMMER_DATA", str(data))
     monkeypatch.setenv("PROGRAMMER_STATE", str(state))
-    monkeypatch.setattr(sys, "stdin", open("/dev/null", encoding="utf-8"))  # noqa: SIM115  # closed by monkeypatch's end
     opened = Desk(data, state, capsys)
-    yield opened
-    opened.close()
-    sys.stdin.close()
+    with open("/dev/null", encoding="utf-8") as nobody:
+        monkeypatch.setattr(sys, "stdin", nobody)
+        yield opened
+        opened.close()
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +67,8 @@ def test_noise_on_the_line_is_no_wand(desk):
 
 
 @pytest.fixture
-def full_store(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """From now on the database finds no room for another page."""
+def full_store() -> Iterator[pytest.MonkeyPatch]:
+    """The database finds no room for another page, until this is undone."""
     opened = Store.open
 
     def full(*words: Any, **more: Any) -> Store:
@@ -76,8 +77,9 @@ def full_store(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
         store._db.execute(f"PRAGMA max_page_count = {pages}")
         return store
 
-    monkeypatch.setattr("programmer.visit.tablet.Store.open", full)
-    return monkeypatch
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("programmer.visit.tablet.Store.open", full)
+        yield patch
 
 
 def test_a_full_disk_stops_programming_and_not_reading(desk, full_store):
@@ -91,8 +93,6 @@ def test_a_full_disk_stops_programming_and_not_reading(desk, full_store):
     said.sentence(7, "The disk is full", "No order has left")
     assert said.out.splitlines()[-1] == "NOT APPLIED"
     full_store.undo()
-    full_store.setenv("PROGRAMMER_DATA", str(desk.data))
-    full_store.setenv("PROGRAMMER_STATE", str(desk.state))
     desk.nothing_changed()
     assert desk.dose("115 mcg/day").code == 0
     desk.log_is_whole()

@@ -74,6 +74,26 @@ def test_a_hard_limit_has_no_way_past_it(desk):
     desk.nothing_changed()
 
 
+def test_a_reason_that_nobody_asked_for_is_not_swallowed(desk):
+    desk.dose("115 mcg/day", "--reason", "STEP_UP=wanted").sentence(2, "No limit asks for the reason STEP_UP")
+    desk.nothing_changed()
+
+
+def test_an_empty_pump_is_shown_refused_for_a_dose_and_can_be_refilled(desk):
+    desk.pump.control.send("advance", days=95)
+    text = plain(desk.run("status", "--port", desk.pump.wand).out)
+    assert "low reservoir, reservoir empty" in text
+    assert "alarm date     reached: the pump is low or empty NOW" in text
+    assert "not delivered  9 days without the programmed dose" in text
+    desk.dose("115 mcg/day").sentence(1, "reservoir empty", "therapy-gap rule", "Nothing was sent.")
+    desk.nothing_changed()
+    said = refill(desk, "0 mL")
+    assert said.code == 0
+    assert "the therapy-gap rule decides" in said.out
+    assert "alarm date     reached before" in said.out
+    assert "no active alarm" in desk.run("status", "--port", desk.pump.wand).out
+
+
 def test_a_nurse_is_refused_before_anything_is_staged(desk):
     desk.dose("115 mcg/day", who=NURSE).sentence(5, "may not sign a program", "Nothing was sent.")
     assert "change.refused" not in desk.types()

@@ -52,7 +52,7 @@ def test_the_overview_names_every_command_and_fits(capsys):
     assert main.main(["--help"]) == 0
     text = capsys.readouterr().out
     assert all(f"  {name}" in text for name in COMMANDS)
-    assert max(map(len, text.splitlines())) <= 120
+    assert max(map(len, text.splitlines())) <= 100
 
 
 @pytest.mark.parametrize("name", faults.CODES)
