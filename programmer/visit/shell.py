@@ -359,7 +359,11 @@ class VisitShell:
             self._log(self._finding("PUMP_RECEIPT_INVALID", reply.txid.hex()))
             self._run_wire(coordinator.LinkLost())
             return
-        self._run_wire(coordinator.Replied(reply))
+        try:
+            self._run_wire(coordinator.Replied(reply))
+        except coordinator.OutOfTurn:
+            self._log(self._finding("REPLY_OUT_OF_TURN", name))
+            self._run_wire(coordinator.LinkLost())
 
     def _ask(self, message: Message, name: str = "") -> Message:
         self._requests += 1
