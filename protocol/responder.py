@@ -78,7 +78,7 @@ class PumpConnection:
     def _on_frame(self, frame: Frame, now_ms: int) -> list[Event]:
         taken = self._link.receive(frame)
         if isinstance(taken, Repeat):
-            if split_address_type(frame.address_type)[1] == Kind.DATA:
+            if self._arrived and split_address_type(frame.address_type)[1] == Kind.DATA:
                 self._last_ms = now_ms
             if taken.reply is not None:
                 self._out.append(taken.reply)

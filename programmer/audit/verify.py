@@ -58,9 +58,10 @@ def verify_files(files: Mapping[str, bytes], pin: str | None = None, seen: Seque
     if "checkpoint" not in files:
         found.append(Finding("NOTE_MALFORMED", "file:checkpoint", "the file is missing"))
     places = [check.read_place(n, raw)[0] for n, raw in enumerate(notes)]
-    found += check_tiles(files, [place.leaf for place in places])
+    count = max(len(notes), claimed(files))
+    found += check_tiles(files, [place.leaf for place in places], count)
     found += _check_keys(files, places)
-    found += _strangers(files, len(notes))
+    found += _strangers(files, count)
     return ordered(found)
 
 
@@ -153,30 +154,36 @@ def _split(data: bytes) -> tuple[list[bytes], bool]:
     return items, place != len(data)
 
 
-def check_tiles(files: Mapping[str, bytes], leaves: Sequence[bytes]) -> Iterator[Finding]:
-    """Tiles of hashes against the entries and against each other."""
-    below: list[bytes] = list(leaves)
+def claimed(files: Mapping[str, bytes]) -> int:
+    """How many entries the names of the tiles of entries speak of."""
+    named = [parsed for path in files if (parsed := parse_tile_path(path)) is not None and parsed[0] == "entries"]
+    return sum(width for _, _, width in named)
+
+
+def check_tiles(files: Mapping[str, bytes], leaves: Sequence[bytes], count: int) -> Iterator[Finding]:
+    """Tiles of hashes against the entries and against each other. ``count`` entries are due in all."""
+    below: list[bytes | None] = [*leaves, *[None] * (count - len(leaves))]
     level = 0
     while below:
         row: list[bytes] = []
         for number, width in tiles(len(below)):
             path, locus = tile_path(str(level), number, width), f"tile:{level}/{number}"
-            data = files.get(path)
+            data, expected = files.get(path), below[number * WIDTH : number * WIDTH + width]
             if data is None or len(data) != width * HASH_SIZE:
                 detail = f"{path} is missing" if data is None else f"{path} has {len(data)} bytes"
                 yield Finding("TILE_MALFORMED", locus, detail)
-                data = b""
+                row += [item for item in expected if item is not None]
+                continue
             hashes = [data[i : i + HASH_SIZE] for i in range(0, len(data), HASH_SIZE)]
-            expected = below[number * WIDTH : number * WIDTH + width]
-            for place, (here, due) in enumerate(zip(hashes, expected, strict=False)):
-                if here != due:
-                    idx = number * WIDTH + place
-                    if level:
-                        yield Finding("TILE_MISMATCH", locus, f"hash {place} is not the one of the tile below")
-                    else:
-                        yield Finding("LEAF_MISMATCH", f"idx:{idx}", f"{path} has another hash")
-            row += expected
-        below = list(Tree(row).level(8))
+            for place, (here, due) in enumerate(zip(hashes, expected, strict=True)):
+                if due is None or here == due:
+                    continue
+                if level:
+                    yield Finding("TILE_MISMATCH", locus, f"hash {place} is not the one of the tile below")
+                else:
+                    yield Finding("LEAF_MISMATCH", f"idx:{number * WIDTH + place}", f"{path} has another hash")
+            row += hashes
+        below = list(Tree(row).level(8)) if len(row) == len(below) else []
         level += 1
 
 

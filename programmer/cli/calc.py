@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any, Final, TextIO
 
+from programmer.clinical import entry, entry_events, entry_grammar
 from programmer.clinical.calculator import FUNCTIONS, calculate, refusal
 from programmer.clinical.decimals import digits
 from programmer.clinical.inputs import JsonReal, TwiceNamed
@@ -101,30 +102,26 @@ def _texts(inputs: object, names: tuple[str, ...], kinds: tuple[type, ...]) -> d
 
 
 def _parse_entry(inputs: Any) -> dict[str, object]:
-    from programmer.clinical import entry
-
     refused = _texts(inputs, ("profile", "input"), (str, str))
     if refused:
         return refused
     try:
         return _entry_answer(entry.parse_entry(inputs["profile"], inputs["input"]))
-    except (KeyError, ValueError):
+    except entry_grammar.UnknownProfile:
         return refusal("BAD_INPUT", field="profile")
 
 
 def _entry_keys(inputs: Any) -> dict[str, object]:
-    from programmer.clinical import entry
-
     refused = _texts(inputs, ("profile", "events"), (str, list))
     if refused:
         return refused
-    try:
-        entry.parse_entry(inputs["profile"], "0")
-    except (KeyError, ValueError):
-        return refusal("BAD_INPUT", field="profile")
+    if any(isinstance(event, TwiceNamed) for event in inputs["events"]):
+        return refusal("BAD_INPUT", field="events")
     try:
         return _entry_answer(entry.run_keys(inputs["profile"], inputs["events"]))
-    except (KeyError, ValueError, TypeError, AttributeError):
+    except entry_grammar.UnknownProfile:
+        return refusal("BAD_INPUT", field="profile")
+    except entry_events.BadEvents:
         return refusal("BAD_INPUT", field="events")
 
 
@@ -138,8 +135,8 @@ def answer(function: str, inputs: object) -> dict[str, object]:
     """The answer of a function of the calculator or of the number entry."""
     if isinstance(inputs, _Unreadable):
         inputs = None
-    entry = _ENTRY.get(function)
-    return entry(inputs) if entry else calculate(function, inputs)
+    reading = _ENTRY.get(function)
+    return reading(inputs) if reading else calculate(function, inputs)
 
 
 def _batch_line(line: str) -> dict[str, object]:

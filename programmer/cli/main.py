@@ -66,7 +66,7 @@ def _run(name: str, rest: list[str]) -> int:
     except Exception as error:
         code = getattr(error, "exit_code", None)
         if code is None:
-            from programmer.cli.crash import report
+            from programmer.visit.crash import report
 
             print(f"programmer: internal fault; the report is in {report(error)}", file=sys.stderr)
             return Exit.FAULT

@@ -214,3 +214,23 @@ def test_the_table_of_entry_types_is_the_closed_list() -> None:
     device = {name for name, row in TYPES.items() if row.device}
     assert device == set(DEVICE_ALONE.split())
     assert set(TYPES) - device == set(PERSON_ONLY.split())
+
+
+def test_a_log_of_more_than_one_tile_is_clean_and_each_altered_tile_is_named() -> None:
+    log = created()
+    log.append(*(lost(str(n)) for n in range(299)))
+    files = export_log(log)
+    assert set(files) == {
+        "checkpoint", "keys.json", "tile/0/000", "tile/0/001.p/44", "tile/1/000.p/1", "tile/entries/000",
+        "tile/entries/001.p/44",
+    }  # fmt: skip
+    assert [item.code for item in verify_files(files)] == ["UNWITNESSED"]
+    for path, code, locus in (
+        ("tile/0/001.p/44", "LEAF_MISMATCH", "idx:256"),
+        ("tile/0/000", "LEAF_MISMATCH", "idx:0"),
+        ("tile/1/000.p/1", "TILE_MISMATCH", "tile:1/0"),
+        ("tile/entries/001.p/44", "TILE_MALFORMED", "tile:entries/1"),
+    ):
+        data = files[path]
+        first = verify_files({**files, path: bytes([data[0] ^ 1]) + data[1:]})[0]
+        assert (first.code, first.locus) == (code, locus)

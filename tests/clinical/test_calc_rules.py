@@ -3,13 +3,13 @@
 import io
 import json
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from programmer.cli import calc
 from programmer.clinical.calculator import FUNCTIONS
+from tests.vectors import vectors
 
 
 def run(argv: list[str], text: str) -> tuple[int, str]:
@@ -311,25 +311,60 @@ def test_list_help_and_a_wrong_command_line() -> None:
         assert run(wrong, "") == (2, calc.USAGE)
 
 
-HAS_ENTRY = (Path(calc.__file__).parents[1] / "clinical" / "entry.py").is_file()
-
-
 @pytest.mark.parametrize(
     "function, inputs, field",
     [
-        ("parse_entry", {"profile": "x"}, "input"),
+        ("parse_entry", {"profile": "DAILY_DOSE"}, "input"),
         ("parse_entry", {"input": "1"}, "profile"),
         ("parse_entry", {"profile": 1, "input": "1"}, "profile"),
-        ("entry_keys", {"profile": "x", "events": "1"}, "events"),
+        ("parse_entry", {"profile": "DAILY_DOSE", "input": 1}, "input"),
+        ("parse_entry", {"profile": "DAILY_DOSE", "input": "1", "more": 1}, "more"),
+        ("parse_entry", {"profile": "no such profile", "input": "1"}, "profile"),
+        ("entry_keys", {"profile": "DAILY_DOSE", "events": "1"}, "events"),
+        ("entry_keys", {"profile": "DAILY_DOSE", "events": [{"nothing": 1}]}, "events"),
+        ("entry_keys", {"profile": "DAILY_DOSE", "events": [1.5, True, None]}, "events"),
+        ("entry_keys", {"profile": "no such profile", "events": []}, "profile"),
         ("entry_keys", [], ""),
     ],
 )
-@pytest.mark.skipif(not HAS_ENTRY, reason="the number entry is not in this checkout")
 def test_malformed_entry_requests(function: str, inputs: Any, field: str) -> None:
     assert ask(function, json.dumps(inputs)) == bad(field)
 
 
-@pytest.mark.skipif(not HAS_ENTRY, reason="the number entry is not in this checkout")
-def test_unknown_entry_profile() -> None:
-    assert ask("parse_entry", '{"profile":"no such profile","input":"1"}') == bad("profile")
-    assert ask("entry_keys", '{"profile":"no such profile","events":[]}') == bad("profile")
+def test_names_given_twice_in_an_entry_request() -> None:
+    assert ask("parse_entry", '{"profile":"DAILY_DOSE","input":"1","input":"1"}') == bad("input")
+    twice = '{"profile":"DAILY_DOSE","events":[{"key":"1","key":"2"}]}'
+    assert ask("entry_keys", twice) == bad("events")
+
+
+@pytest.mark.parametrize(
+    "function, inputs, answer",
+    [
+        (
+            "parse_entry",
+            {"profile": "DAILY_DOSE", "input": "100"},
+            {"outcome": "ACCEPT", "reason": "OK", "value": "100", "base_value": 100000},
+        ),
+        (
+            "entry_keys",
+            {"profile": "DAILY_DOSE", "events": ["1", "0", "0", ",", "5", "ENTER"]},
+            {"outcome": "LOCKED", "reason": "E_GROUPING"},
+        ),
+    ],
+)
+def test_every_outcome_of_an_entry_is_an_answer(function: str, inputs: Any, answer: dict[str, Any]) -> None:
+    assert ask(function, json.dumps(inputs)) == (0, answer)
+
+
+def test_the_shared_entry_cases_through_the_command() -> None:
+    shared = vectors("number_entry/number_entry_cases.json")
+    for case in (*shared["string_cases"], *shared["key_sequence_cases"]):
+        text = "input" in case
+        inputs = {"profile": case["profile"], **({"input": case["input"]} if text else {"events": case["events"]})}
+        status, printed = ask("parse_entry" if text else "entry_keys", json.dumps(inputs))
+        assert status == 0, case["id"]
+        for key in ("outcome", "reason", "value", "base_value"):
+            if key in case and case[key] is not None:
+                assert printed[key] == case[key], (case["id"], key)
+            elif key in ("value", "base_value"):
+                assert key not in printed, (case["id"], key)

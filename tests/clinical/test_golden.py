@@ -93,3 +93,74 @@ def test_shared_cases_in_one_batch() -> None:
 def test_every_documented_function_has_a_golden_case() -> None:
     asked = {case["function"] for case in OWN["cases"]}
     assert set(FUNCTIONS) - asked == set()
+
+
+@pytest.mark.parametrize(
+    "function, inputs, expected",
+    [
+        (
+            "bolus",
+            {"dose_mcg": "50", "conc_mcg_per_ml": "500", "max_ml_per_h": "1"},
+            {"volume_ml": "0.1", "min_minutes": "6"},
+        ),
+        (
+            "bridge_bolus",
+            {
+                "path_ml": "0.316",
+                "old_conc_mcg_per_ml": "50",
+                "new_conc_mcg_per_ml": "2000",
+                "bridge_dose_mcg_per_day": "1500",
+                "max_flow_ml_per_day": "24",
+            },
+            {"error": "FLOW_ABOVE_MAXIMUM", "bridge_flow_ml_per_day": "30", "after_flow_ml_per_day": "0.75"},
+        ),
+        ("flex_total", {"steps": [{"start": "00:01", "dose_mcg": "1"}]}, {"error": "NOT_CONTIGUOUS"}),
+        ("flex_validate", {"steps": [{"start": "00:00", "end": "23:00"}], "max_steps": 1}, {"error": "NOT_CONTIGUOUS"}),
+        (
+            "restart_rule",
+            {"gap_h": "48", "last_mcg_per_day": "400", "start_rule_mcg_per_day": "100"},
+            {
+                "action": "resume_two_persons",
+                "persons": 2,
+                "monitored_bed": False,
+                "low_mcg_per_day": "400",
+                "high_mcg_per_day": "400",
+            },
+        ),
+        (
+            "refill_date_with_patient_boluses",
+            {
+                "reservoir_ml": "20",
+                "threshold_ml": "3",
+                "basal_mcg_per_day": "0",
+                "bolus_mcg": "20",
+                "max_boluses_per_day": 0,
+                "conc_mcg_per_ml": "500",
+            },
+            {"error": "OUT_OF_DOMAIN", "field": "basal_mcg_per_day"},
+        ),
+        (
+            "refill_horizon_with_stability",
+            {"reservoir_ml": "20", "alarm_ml": "2", "flow_ml_per_day": "0.1", "stability_days": 179},
+            {"volume_days_exact": "180", "horizon_days": 179, "limited_by": "drug_stability"},
+        ),
+        (
+            "refill_horizon_with_stability",
+            {"reservoir_ml": "20", "alarm_ml": "2", "flow_ml_per_day": "0.1", "stability_days": 180},
+            {"volume_days_exact": "180", "horizon_days": 180, "limited_by": "volume"},
+        ),
+        (
+            "max_service_date",
+            {"implant_date": "2199-01-01", "cap_years": 7},
+            {"error": "OUT_OF_DOMAIN", "field": "cap_years"},
+        ),
+        ("max_service_date", {"implant_date": "2024-02-29", "cap_years": 7}, {"cap_date": "2031-02-28"}),
+        (
+            "replace_by_sanity",
+            {"eri_date": "2026-01-10", "device_replace_by": "2026-13-01", "eri_to_eos_days": 90},
+            {"error": "REPLACE_BY_INCONSISTENT"},
+        ),
+    ],
+)
+def test_cases_beyond_the_golden_ones(function: str, inputs: Any, expected: dict[str, Any]) -> None:
+    assert ask(function, inputs)[1] == expected

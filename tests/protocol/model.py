@@ -16,7 +16,7 @@ Objects are numbered once and each distinct step is computed once, so that a wor
 
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from protocol import coordinator as c
@@ -104,7 +104,7 @@ class Violation(AssertionError):
 
 PumpStep = Callable[[p.Participant, m.Message, p.Situation, p.Rules], p.Step]
 TabletStep = Callable[[Transaction, c.Event], c.Step]
-INTENT_HELD = frozenset({Stored.INTENT, Stored.IN_DOUBT, Stored.COMMITTED})
+NO_INTENT = (None, Stored.STAGING)
 RESTART = {
     None: State.DRAFT,
     Stored.STAGING: State.DANGLING,
@@ -119,10 +119,11 @@ RESTART = {
 
 @dataclass
 class Model:
-    """The exploration: ``repeats`` extra deliveries of old requests, ``tablets`` 1 or 2."""
+    """The exploration: ``repeats`` extra deliveries of old requests, ``tablets`` 1 or 2, with or without power cuts."""
 
     repeats: int = 2
     tablets: int = 2
+    power_cuts: bool = True
     pump_step: PumpStep = p.step
     tablet_step: TabletStep = c.step
     objects: list[Hashable] = field(default_factory=list)
@@ -130,7 +131,7 @@ class Model:
     pump_steps: dict[tuple[int, int], p.Step] = field(default_factory=dict)
     tablet_steps: dict[tuple[int, Hashable], c.Step | None] = field(default_factory=dict)
     verdicts: dict[tuple[int, int, int], State] = field(default_factory=dict)
-    verdict_seen: set[State] = field(default_factory=set)
+    complete: bool = False
 
     def number(self, item: Hashable) -> int:
         found = self.numbers.get(item)
@@ -191,6 +192,8 @@ class Model:
         return world._replace(tablets=pair)
 
     def _restart(self, world: World, who: int) -> Iterator[World]:
+        if not self.power_cuts:
+            return
         journal = world.tablets[who].journal
         tx = self.number(Transaction(STAGES[who], RESTART[journal]))
         yield self._hang_up(self._set(world, who, Tablet(tx, journal)), who)
@@ -246,7 +249,8 @@ class Model:
         """A reset of the pump before each effect, and at last all of them carried out."""
         memory = self.participant(world.pump).memory
         for effect in effects:
-            yield self._reset(world, memory)
+            if self.power_cuts:
+                yield self._reset(world, memory)
             if isinstance(effect, p.Remember | p.PutInForce):
                 memory = effect.memory
             if isinstance(effect, p.PutInForce):
@@ -258,7 +262,7 @@ class Model:
 
     def _applied(self, world: World, effect: p.PutInForce) -> World:
         (who,) = [n for n, stage in enumerate(STAGES) if stage.program == effect.content.program]
-        if world.tablets[who].journal not in INTENT_HELD:
+        if world.tablets[who].journal in NO_INTENT:
             raise Violation("I2: applied, and the journal holds neither intent nor outcome")
         if effect.memory.epoch != BASE + 1:
             raise Violation("a program is in force that was proposed on another epoch")
@@ -293,7 +297,8 @@ class Model:
                 yield f"tablet {who} {what}", after
         pump = self.participant(world.pump)
         if pump.proposal is not None:
-            yield "the pump restarts", self._reset(world, pump.memory)
+            if self.power_cuts:
+                yield "the pump restarts", self._reset(world, pump.memory)
             expired, effects = p.expire(pump, pump.proposal.expires_ms)
             for after in self._pump_effects(world, effects, expired):
                 yield "the proposal expires", after
@@ -331,29 +336,32 @@ class Model:
             assert isinstance(answer, p.Answer)
             self.verdicts[key] = self.tablet_step(tx, c.Replied(answer.message))[0].state
         verdict = self.verdicts[key]
-        self.verdict_seen.add(verdict)
         if verdict is not (State.COMMITTED if world.applied[who] else State.ABORTED):
             raise Violation(f"I4: the verdict after a reconnection is {verdict.value}")
 
     def explore(self, limit: int) -> set[World]:
-        """Every world that can be reached, nearest first, at most ``limit`` of them. Raises ``Violation``."""
+        """Every world that can be reached, nearest first, about ``limit`` of them at most. Raises ``Violation``.
+
+        ``complete`` says afterwards whether there is no other.
+        """
         first = self.start()
         seen = {first}
         came: dict[World, tuple[World, str]] = {}
         queue = deque([first])
         while queue and len(seen) < limit:
             world = queue.popleft()
-            what, after = "", world
+            at = world
             try:
                 for what, after in self.successors(world):
                     if after not in seen:
                         seen.add(after)
                         came[after] = (world, what)
+                        at = after
                         self.check(after)
+                        at = world
                         queue.append(after)
             except Violation as found:
-                steps = [what] if after is not world else []
-                at = world
+                steps = []
                 while at in came:
                     at, step = came[at]
                     steps.append(step)
@@ -361,16 +369,3 @@ class Model:
                 raise
         self.complete = not queue
         return seen
-
-
-def without(effects: tuple[p.Effect, ...], kind: type) -> tuple[p.Effect, ...]:
-    """Effects less those of one kind, for planted faults."""
-    return tuple(effect for effect in effects if not isinstance(effect, kind))
-
-
-def rebased(message: m.Message, epoch: int) -> m.Message:
-    """A proposal that claims to stand on ``epoch``, for planted faults."""
-    return message.model_copy(update={"base_epoch": epoch}) if isinstance(message, m.StageProgram) else message
-
-
-__all__ = ["STAGES", "Model", "Violation", "World", "rebased", "replace", "without"]
