@@ -90,10 +90,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"virtual pump: {error.strerror or error}: {error.filename or options.state}", file=sys.stderr)
         return 2
     signal.signal(signal.SIGTERM, _stop)
-    if options.with_parent:
-        threading.Thread(target=_end_with_parent, daemon=True).start()
-    print(json.dumps(server.ready()), flush=True)
     try:
+        if options.with_parent:
+            threading.Thread(target=_end_with_parent, daemon=True).start()
+        print(json.dumps(server.ready()), flush=True)
         server.run()
     except KeyboardInterrupt:
         return 0

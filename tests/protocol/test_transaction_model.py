@@ -16,6 +16,8 @@ from protocol.coordinator import State, Stored, Transaction
 from protocol.order import Content
 from tests.protocol.model import STAGES, Model, Violation, World
 
+pytestmark = pytest.mark.grid
+
 
 @pytest.fixture(autouse=True)
 def _signatures_carry_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
