@@ -23,7 +23,7 @@ def run(arguments: list[str]) -> int:
         with desk.visit(tablet, options.port) as shell:
             status = shell.read()
             serial, not_saved = shell.serial, bool(shell.not_saved)
-        changes = desk.verdicts(tablet, before)
+            changes = desk.verdicts(tablet, before)
     if options.json:
         rows = [reading.change_data(change) for change in changes]
         talk.document(
