@@ -15,6 +15,7 @@ from programmer.clinical.profiles import PumpProfile
 from programmer.clinical.refusals import CalculationRefused
 from programmer.visit.history import mcg, ml, pump_day
 from programmer.visit.planning import plan_of
+from programmer.visit.unfinished import NotWritten
 from protocol.messages import Alarm, Discrepancy, Events, Mode, Realm, Status
 from protocol.order import program_digest
 
@@ -134,6 +135,7 @@ class PumpView:
     plan: RefillPlan | None
     events: Events | None
     changes: Sequence[Change]
+    not_written: Sequence[NotWritten]
     read_age_s: int
 
 
@@ -146,6 +148,14 @@ def change_line(change: Change) -> str:
         else "the volume in the pump"
     )
     return f"{change.word}: {item.kind} of pump {item.serial}, {what}, begun {item.started_utc} by {item.author}"
+
+
+def not_written_line(item: NotWritten) -> str:
+    """Drug in a pump that its memory does not hold."""
+    return (
+        f"REFILL NOT WRITTEN  Drug went into pump {item.serial} (noted {item.since_utc}) and its memory does not "
+        "hold it: its reservoir figure and alarm are wrong. Record the refill now."
+    )
 
 
 def change_data(change: Change) -> dict[str, Any]:
@@ -201,8 +211,11 @@ def lines(view: PumpView) -> list[str]:
     if s.staged:
         rows.append(("proposal", "an unsigned proposal lies in the pump; it has no effect"))
     head = [f"{realm_word(s.realm)}  {NOTICE}"]
-    if view.changes:
-        head = [f"UNFINISHED CHANGE  {change_line(change)}" for change in view.changes] + head
+    head = [
+        *(f"UNFINISHED CHANGE  {change_line(change)}" for change in view.changes),
+        *(not_written_line(item) for item in view.not_written),
+        *head,
+    ]
     body = [f"{name:<15}{text}" for name, text in rows]
     body += [f"INCONSISTENT   {text} Do not program; report it." for text in contradictions(s)]
     if view.events is None:
@@ -250,6 +263,7 @@ def as_data(view: PumpView) -> dict[str, Any]:
         "realm": "simulated" if s.realm is Realm.SIMULATED else "clinical",
         "notice": NOTICE,
         "unfinished": [change_data(change) for change in view.changes],
+        "not_written": [{"serial": item.serial, "since_utc": item.since_utc} for item in view.not_written],
         "serial": view.serial,
         "profile": view.profile.name if view.profile else None,
         "mode": s.mode.name.lower(),
