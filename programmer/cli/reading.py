@@ -16,6 +16,7 @@ from programmer.clinical.refusals import CalculationRefused
 from programmer.visit.history import mcg, ml, pump_day
 from programmer.visit.planning import plan_of
 from programmer.visit.unfinished import NotWritten
+from protocol.event_codes import EventCode
 from protocol.messages import Alarm, Discrepancy, Events, Mode, Realm, Status
 from protocol.order import program_digest
 
@@ -35,23 +36,25 @@ ALARMS: Final = {
     Alarm.STOPPED: "pump stopped",
     Alarm.SAFE_STATE: "safe state",
 }
-_EVENTS: Final = {
-    1: "alarm raised",
-    2: "alarm cleared",
-    3: "alarm silenced",
-    4: "alarm sounds again",
-    5: "session opened",
-    6: "session closed",
-    7: "session interrupted",
-    8: "program in force",
-    9: "refill in force",
-    10: "command refused",
-    11: "proposal dropped",
-    12: "reset",
-    13: "memory slot bad",
-    14: "memory critical",
+_EVENTS: Final[dict[int, str]] = {
+    EventCode.ALARM_RAISED: "alarm raised",
+    EventCode.ALARM_CLEARED: "alarm cleared",
+    EventCode.ALARM_SILENCED: "alarm silenced",
+    EventCode.ALARM_RESOUNDED: "alarm sounds again",
+    EventCode.SESSION_OPENED: "session opened",
+    EventCode.SESSION_CLOSED: "session closed",
+    EventCode.SESSION_INTERRUPTED: "session interrupted",
+    EventCode.PROGRAM_IN_FORCE: "program in force",
+    EventCode.REFILL_IN_FORCE: "refill in force",
+    EventCode.COMMAND_REFUSED: "command refused",
+    EventCode.STAGE_DROPPED: "proposal dropped",
+    EventCode.RESET: "reset",
+    EventCode.SLOT_BAD: "memory slot bad",
+    EventCode.MEMORY_CRITICAL: "memory critical",
 }
-_OF_ALARM: Final = frozenset({1, 2, 3, 4})
+_OF_ALARM: Final = frozenset(
+    {EventCode.ALARM_RAISED, EventCode.ALARM_CLEARED, EventCode.ALARM_SILENCED, EventCode.ALARM_RESOUNDED}
+)
 ROUNDING_NL: Final = 1_000
 """So much the pump's counters may differ by rounding; a hundredth of what a syringe shows."""
 
