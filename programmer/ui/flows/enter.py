@@ -13,7 +13,7 @@ from programmer.ui.screens.unlock import UnlockScreen
 from programmer.visit.machine import Word
 from programmer.visit.shell import VisitShell
 from programmer.visit.tablet import Tablet
-from programmer.visit.unfinished import Unfinished, unfinished
+from programmer.visit.unfinished import Unfinished, not_written, unfinished
 from protocol.events import EndReason
 from protocol.wand import Coupling
 
@@ -38,7 +38,9 @@ class UnlockFlow(Flow):
 
     async def begin(self) -> None:
         """Show the users; nobody is preselected."""
-        self.screen = UnlockScreen(home.unlock(self.model, waiting(self.model.tablet)))
+        tablet = self.model.tablet
+        unwritten = not_written(tablet.journal.records())
+        self.screen = UnlockScreen(home.unlock(self.model, [*waiting(tablet), *unwritten]))
         await self.app.show(self.screen, curtain=self.behind is not None)
 
     async def unlock_asked(self, message: UnlockAsked) -> None:

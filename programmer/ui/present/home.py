@@ -26,7 +26,7 @@ from programmer.ui.present.wrap import NARROW, wrapped
 from programmer.visit.history import mcg, ml, pump_day
 from programmer.visit.planning import plan_of
 from programmer.visit.tablet import SOFTWARE
-from programmer.visit.unfinished import Unfinished
+from programmer.visit.unfinished import NotWritten, Unfinished
 from protocol.messages import Alarm, Mode
 
 MODE_WORDS = {
@@ -37,7 +37,7 @@ MODE_WORDS = {
 }
 
 
-def unlock(model: Model, waiting: Sequence[Unfinished], message: str = "") -> UnlockView:
+def unlock(model: Model, waiting: Sequence[Unfinished | NotWritten], message: str = "") -> UnlockView:
     """Who are you; the clinic's unfinished visits first, without patient data."""
     notices = [Line(f"!  UNFINISHED  pump {item.serial}: read it first", Tone.BAD) for item in waiting]
     notices += [line for hint in model.hints for line in wrapped(hint, Tone.NOTE, NARROW)]
