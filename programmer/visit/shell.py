@@ -115,6 +115,16 @@ class ReadBackDiffers(Exception):
         )
 
 
+class OtherPump(LineFault):
+    """The wand is over another pump than the one of this visit."""
+
+    def __init__(self, found: str, expected: str) -> None:
+        super().__init__(
+            f"This is pump {found}; the visit is with pump {expected}. Nothing was asked of it. "
+            f"Hold the wand over pump {expected}, or end this visit first."
+        )
+
+
 class StaleReading(Exception):
     """The last reading is too old to write on."""
 
@@ -564,9 +574,9 @@ class VisitShell:
 
     def _open(self) -> None:
         opened = self.desk.line.connect()
-        if self.opened is not None and self.opened.pump.serial != opened.pump.serial:
-            raise LineLost(EndReason.REPLACED)
-        self.opened = opened
+        if self._last_serial not in ("", opened.pump.serial):
+            raise OtherPump(opened.pump.serial, self._last_serial)
+        self.opened, self._last_serial = opened, opened.pump.serial
         pump = self.desk.pumps.get(opened.pump.serial)
         if pump is not None:
             key, kid = self._keys.get(pump.patient, (None, ""))
@@ -589,9 +599,7 @@ class VisitShell:
         return self.visit.reading.status
 
     def _serial(self) -> str:
-        assert self.opened is not None or self._last_serial
-        if self.opened is not None:
-            self._last_serial = self.opened.pump.serial
+        assert self._last_serial
         return self._last_serial
 
     _last_serial = ""
