@@ -11,8 +11,9 @@ import pytest
 
 from drivers.pipe import Direction, Drop
 from programmer.visit import machine, shell
+from programmer.visit.desk import PumpRefused, ReadBackDiffers
 from programmer.visit.machine import Visit, Word
-from programmer.visit.shell import PumpRefused, ReadBackDiffers, VisitShell
+from programmer.visit.shell import VisitShell
 from protocol import coordinator, participant
 from protocol.connection import TabletConnection
 from protocol.coordinator import LinkLost, Persist, Send, Signed, State, Stored
