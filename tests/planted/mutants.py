@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from drivers.pipe import Direction, Drop
-from programmer.visit import machine, shell
+from programmer.visit import conductor, machine
 from programmer.visit.desk import PumpRefused, ReadBackDiffers
 from programmer.visit.machine import Visit, Word
 from programmer.visit.shell import VisitShell
@@ -243,7 +243,7 @@ MUTANTS = (
     ),
     Mutant(
         "an injection is forgotten at the next start",
-        attribute(shell, "not_written", _always([])),
+        attribute(conductor, "not_written", _always([])),
         disk_checks.test_injected_drug_stays_open_until_the_pump_knows_it,
     ),
     Mutant(
