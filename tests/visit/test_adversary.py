@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 import pytest
 
 from drivers.pipe import Delay, Direction, Drop, Duplicate, Fault, Flip
+from programmer.visit.desk import OtherPump, PumpRefused, ReadBackDiffers
 from programmer.visit.line import LineFault, Opened
 from programmer.visit.machine import Phase, Word
 from programmer.visit.proposal import Proposal
-from programmer.visit.shell import OtherPump, PumpRefused, ReadBackDiffers, VisitShell
+from programmer.visit.shell import VisitShell
 from protocol.messages import Aborted, Committed, Discrepancy, Message, Mode, OrderKind, ReadBackReport
 from tests.bench import DOCTOR, Bench, dose, refill
 

@@ -3,9 +3,10 @@
 import pytest
 
 from programmer.records.errors import StoreDamaged
+from programmer.visit.desk import PumpRefused
 from programmer.visit.line import LineFault
 from programmer.visit.machine import NotNow, Phase, Visit, Withdraw, Word, step
-from programmer.visit.shell import PumpRefused, VisitShell
+from programmer.visit.shell import VisitShell
 from protocol.messages import Alarm, Present
 from tests.bench import DOCTOR, PATIENT, Bench, TestSigner, dose
 
