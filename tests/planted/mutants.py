@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from drivers.pipe import Direction, Drop
-from programmer.visit import conductor, machine
+from programmer.visit import conductor, machine, shell
 from programmer.visit.desk import PumpRefused, ReadBackDiffers
 from programmer.visit.machine import Visit, Word
 from programmer.visit.shell import VisitShell
