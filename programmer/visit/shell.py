@@ -162,6 +162,11 @@ class VisitShell:
         """Pumps into which drug was injected and whose memory does not hold it yet; show it before all else."""
         return not_written(self.desk.journal.records())
 
+    @property
+    def serial(self) -> str:
+        """Serial number of the pump of this visit; the visit must have been opened."""
+        return self._serial()
+
     def read(self) -> Status:
         """Interrogate the pump: settle what is open with it, then one STATUS.
 
