@@ -285,9 +285,9 @@ def _commit(state: Participant, message: Commit, situation: Situation, rules: Ru
         return state, (Answer(done),)
     proposal = state.proposal
     if proposal is None or proposal.stage.txid != message.txid:
-        memory = state.memory.buried(message.txid)
         refused = _refused(message, _absence(state, message.txid))
-        return replace(state, memory=memory), (Remember(memory), refused)
+        state, effects = _bury(state, message.txid)
+        return state, (*effects, refused)
     reasons = _commit_refusals(proposal, state.memory, message, situation, rules)
     if reasons:
         state, effects = discard(state)

@@ -10,8 +10,10 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
@@ -32,6 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, help="decide all random bytes (tests only)")
     parser.add_argument("--control", help="tcp:HOST:PORT of the control channel")
     parser.add_argument("--catch-up", action="store_true", help="let the time pass that the process was down")
+    parser.add_argument("--with-parent", action="store_true", help="end when standard input closes")
     return parser
 
 
@@ -64,6 +67,13 @@ def build(options: argparse.Namespace) -> Server:
     )
 
 
+def _end_with_parent() -> None:
+    """Wait for the end of standard input, which the starter holds open; then end like on a signal."""
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 def _stop(signum: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
@@ -80,14 +90,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"virtual pump: {error.strerror or error}: {error.filename or options.state}", file=sys.stderr)
         return 2
     signal.signal(signal.SIGTERM, _stop)
-    print(json.dumps(server.ready()), flush=True)
     try:
+        if options.with_parent:
+            threading.Thread(target=_end_with_parent, daemon=True).start()
+        print(json.dumps(server.ready()), flush=True)
         server.run()
     except KeyboardInterrupt:
         return 0
     except OSError as error:  # nothing that could not be saved was answered
-        print(f"virtual pump: cannot save its state: {error.strerror or error}; make room and start it again",
-              file=sys.stderr)
+        print(
+            f"virtual pump: cannot save its state: {error.strerror or error}; make room and start it again",
+            file=sys.stderr,
+        )
         return 2
     return 0
 

@@ -152,6 +152,4 @@ def silence(
 
 def sounding(book: AlarmBook, at_ms: int) -> tuple[str, ...]:
     """Codes that make a sound at this instant."""
-    return tuple(
-        a.code for a in book.active if a.silenced_until_ms is None or a.silenced_until_ms <= at_ms
-    )
+    return tuple(a.code for a in book.active if a.silenced_until_ms is None or a.silenced_until_ms <= at_ms)

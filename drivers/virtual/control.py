@@ -1,13 +1,13 @@
 """The control channel's words: one JSON object a line in, one out. Never on the wand's line.
 
-    {"op": "status"}                                      the truth: both reservoirs, program, alarms, events
-    {"op": "advance", "days": 20} or {"seconds": 60}      let the pump's clock jump ahead
-    {"op": "fault", "id": "F-L02", "when": "rx:COMMITTED", "byte": 17}
-    {"op": "fault", "id": "F-L12"}                        unplug at once
-    {"op": "fault", "id": "F-M05", "gain_ppm": 25000}
-    {"op": "clear"}                                       disarm, mend the line, gain 0
-    {"op": "needle", "withdraw_nl": null, "inject_nl": 20000000}    hands at the port (null: all)
-    {"op": "save"}                                        write the state file now
+{"op": "status"}                                      the truth: both reservoirs, program, alarms, events
+{"op": "advance", "days": 20} or {"seconds": 60}      let the pump's clock jump ahead
+{"op": "fault", "id": "F-L02", "when": "rx:COMMITTED", "byte": 17}
+{"op": "fault", "id": "F-L12"}                        unplug at once
+{"op": "fault", "id": "F-M05", "gain_ppm": 25000}
+{"op": "clear"}                                       disarm, mend the line, gain 0
+{"op": "needle", "withdraw_nl": null, "inject_nl": 20000000}    hands at the port (null: all)
+{"op": "save"}                                        write the state file now
 """
 
 from __future__ import annotations

@@ -260,15 +260,11 @@ class Firmware:
             signers=state.session.signers,
             fresh_token=event.entropy,
         )
-        rules = PumpRules(
-            self.identity.profile, self.identity.row, state.history, clock_ms, self.identity.receipt_seed
-        )
+        rules = PumpRules(self.identity.profile, self.identity.row, state.history, clock_ms, self.identity.receipt_seed)
         after = step(state.participant, event.message, situation, rules)
         return self._transact(state, after, clock_ms)
 
-    def _transact(
-        self, state: PumpState, result: tuple[Participant, tuple[Effect, ...]], clock_ms: int
-    ) -> Step:
+    def _transact(self, state: PumpState, result: tuple[Participant, tuple[Effect, ...]], clock_ms: int) -> Step:
         """Carry out the effects of the transaction: memory first, then the answer."""
         participant, effects = result
         staged_before, staged_after = state.participant.proposal, participant.proposal

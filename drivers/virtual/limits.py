@@ -186,9 +186,7 @@ def window_peak(history: tuple[Past, ...], new_dose: int, now_ms: int, span_ms: 
     return max(_amount(history, new_dose, now_ms, end - span_ms, end, otherwise) for end in ends)
 
 
-def _amount(
-    history: tuple[Past, ...], new_dose: int, now_ms: int, start: int, end: int, otherwise: int
-) -> int:
+def _amount(history: tuple[Past, ...], new_dose: int, now_ms: int, start: int, end: int, otherwise: int) -> int:
     cuts = sorted({start, end, *(t for t in (now_ms, *(p.at_ms for p in history)) if start < t < end)})
     total = 0
     for a, b in pairwise(cuts):

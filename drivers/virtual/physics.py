@@ -105,16 +105,25 @@ class Reading:
         return self.reservoir_true // TRUE_NL
 
 
-def initial(battery: BatteryModel, *, at_ms: int, fill_nl: int, alarm_nl: int, rate_nl_day: int,
-            gain_ppm: int = 0) -> Physics:
+def initial(
+    battery: BatteryModel, *, at_ms: int, fill_nl: int, alarm_nl: int, rate_nl_day: int, gain_ppm: int = 0
+) -> Physics:
     """A pump freshly filled with `fill_nl`, delivering `rate_nl_day`."""
     if min(fill_nl, alarm_nl, rate_nl_day) < 0 or gain_ppm < -PPM:
         raise PhysicsError("fill, alarm volume and rate must not be negative, nor gain below -1,000,000 ppm")
     flow = Accumulator.constant(rate_nl_day)
     return Physics(
-        battery=battery, now_ms=at_ms, origin_ms=at_ms, flow=flow, power=_power(battery, flow),
-        gain_ppm=gain_ppm, model=fill_nl * NL, true=fill_nl * TRUE_NL, energy=0,
-        alarm=alarm_nl * NL, filled=fill_nl * TRUE_NL,
+        battery=battery,
+        now_ms=at_ms,
+        origin_ms=at_ms,
+        flow=flow,
+        power=_power(battery, flow),
+        gain_ppm=gain_ppm,
+        model=fill_nl * NL,
+        true=fill_nl * TRUE_NL,
+        energy=0,
+        alarm=alarm_nl * NL,
+        filled=fill_nl * TRUE_NL,
     )
 
 
@@ -193,8 +202,14 @@ def _rebase(state: Physics, at_ms: int) -> Physics:
     """Settle both ledgers and the battery at `at_ms` and start counting from there."""
     r = read(state, at_ms)
     return replace(
-        state, now_ms=at_ms, origin_ms=at_ms, model=r.model_u, true=r.reservoir_true, energy=r.energy,
-        delivered_true=r.delivered_true, programmed=r.programmed_u,
+        state,
+        now_ms=at_ms,
+        origin_ms=at_ms,
+        model=r.model_u,
+        true=r.reservoir_true,
+        energy=r.energy,
+        delivered_true=r.delivered_true,
+        programmed=r.programmed_u,
     )
 
 
@@ -248,8 +263,7 @@ def needle(state: Physics, *, withdraw_nl: int | None, inject_nl: int) -> tuple[
     if not 0 <= out <= state.true or inject_nl < 0:
         raise PhysicsError("no more can be withdrawn than is in the reservoir, and no volume is negative")
     into = inject_nl * TRUE_NL
-    moved = replace(state, true=state.true - out + into, filled=state.filled + into,
-                    withdrawn=state.withdrawn + out)
+    moved = replace(state, true=state.true - out + into, filled=state.filled + into, withdrawn=state.withdrawn + out)
     return moved, out
 
 

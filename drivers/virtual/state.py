@@ -135,9 +135,7 @@ def capture(
         wall_ms=wall_ms,
         image=b64encode(state.image).decode(),
         staged=None if proposal is None else proposal.stage.txid.hex(),
-        physics=_Physics(
-            flow=_Flow.of(p.flow), power=_Flow.of(p.power), **{name: getattr(p, name) for name in _PLAIN}
-        ),
+        physics=_Physics(flow=_Flow.of(p.flow), power=_Flow.of(p.power), **{name: getattr(p, name) for name in _PLAIN}),
         alarms=[(a.code, a.since_ms, a.silenced_until_ms) for a in state.alarms.active],
         log_next=state.log.next_seq,
         log=[(e.seq, e.at_ms, int(e.code), e.value) for e in state.log.entries],

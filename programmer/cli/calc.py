@@ -9,6 +9,7 @@ line. ``--batch`` answers every line and ends with 0. Nothing but the inputs tak
 """
 
 import json
+import sys
 from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any, Final, TextIO
@@ -162,8 +163,9 @@ def _read(stdin: TextIO) -> list[str]:
     return [line if all(not "\udc80" <= sign <= "\udcff" for sign in line) else "\0" for line in lines]
 
 
-def run(argv: list[str], stdin: TextIO, stdout: TextIO) -> int:
-    """Run ``programmer calc`` with ``argv`` (after the word calc); returns the exit status."""
+def run(argv: list[str], stdin: TextIO | None = None, stdout: TextIO | None = None) -> int:
+    """Run ``programmer calc`` with ``argv`` (after the word calc) on the given streams; returns the exit status."""
+    stdin, stdout = stdin or sys.stdin, stdout or sys.stdout
     match argv:
         case ["--list"]:
             stdout.write("".join(f"{name}\n" for name in (*FUNCTIONS, *_ENTRY)))

@@ -27,8 +27,9 @@ def usage() -> str:
     rows = "\n".join(f"  {name:<14}{text}" for name, (_, text) in COMMANDS.items())
     return (
         f"usage: programmer [COMMAND] [OPTIONS]\n\nClinical programmer for intrathecal baclofen pumps:\n{NOTICE}.\n\n"
-        f"{rows}\n\n'programmer COMMAND --help' explains a command. Exit codes: 0 done, 1 refused by a clinical rule,\n"
-        "2 usage, 3 no link, 4 integrity, 5 not allowed, 6 outcome unknown: read the pump, 7 not stored.\n"
+        f"{rows}\n\n'programmer COMMAND --help' explains a command.\n"
+        "Exit codes: 0 done, 1 refused by a clinical rule, 2 usage, 3 no link, 4 integrity, 5 not allowed,\n"
+        "6 outcome unknown: read the pump, 7 not stored, 70 internal fault, 130 interrupted.\n"
     )
 
 
@@ -55,22 +56,25 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(name: str, rest: list[str]) -> int:
-    module = import_module(COMMANDS[name][0])
     try:
-        return int(module.run(rest))
+        return int(import_module(COMMANDS[name][0]).run(rest))
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else Exit.USAGE
     except KeyboardInterrupt:
         print("programmer: interrupted. If an order was being sent, read the pump now.", file=sys.stderr)
         return Exit.INTERRUPTED
     except BrokenPipeError:
         return Exit.DONE
     except Exception as error:
-        code = getattr(error, "exit_code", None)
+        from programmer.cli import faults
+
+        code = faults.exit_of(error)
         if code is None:
             from programmer.visit.crash import report
 
             print(f"programmer: internal fault; the report is in {report(error)}", file=sys.stderr)
             return Exit.FAULT
-        print(f"programmer: {error}", file=sys.stderr)
+        print(f"programmer: {faults.sentence(error)}", file=sys.stderr)
         return int(code)
 
 

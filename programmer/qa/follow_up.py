@@ -8,17 +8,14 @@ from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from programmer.audit.export import export_log, write_export
 from programmer.audit.findings import NOTICES
 from programmer.audit.verify import read_files, verify_files
 from programmer.clinical import display
-from programmer.identity.users import UserSigner
 from programmer.qa import demo_clinic
 from programmer.qa.pump_process import PumpProcess
 from programmer.visit.history import context, doses, mcg, ml
-from programmer.visit.line import LineFault
 from programmer.visit.machine import NotNow, Phase, Word
 from programmer.visit.planning import (
     DoseJudgement,

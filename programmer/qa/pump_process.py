@@ -66,9 +66,9 @@ class PumpProcess:
         process = subprocess.Popen(
             [
                 sys.executable, "-m", "programmer", "virtual-pump", "--listen", where,
-                "--provision", str(provision), "--state", str(state), "--control", "tcp:127.0.0.1:0",
+                "--provision", str(provision), "--state", str(state), "--control", "tcp:127.0.0.1:0", "--with-parent",
             ],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         assert process.stdout is not None
         assert process.stderr is not None
@@ -86,7 +86,7 @@ class PumpProcess:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        for stream in (self._process.stdout, self._process.stderr):
+        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
             if stream is not None:
                 stream.close()
 

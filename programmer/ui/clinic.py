@@ -35,7 +35,7 @@ from programmer.ui.present.views import ActionView, PageView, Tone
 from programmer.ui.screens.base import FrameScreen
 from programmer.ui.screens.pages import PageScreen
 from programmer.visit.crash import report
-from programmer.visit.machine import Leaving, NotNow, lock
+from programmer.visit.machine import Leaving, NotNow, Phase, lock
 from programmer.visit.tablet import monotonic_ms
 from protocol.events import EndReason
 from protocol.wand import Coupling
@@ -75,6 +75,7 @@ class ClinicApp(ProgrammerApp):
         self.flow: Flow | None = None
         self.curtain: UnlockFlow | None = None
         self.touched_ms = monotonic_ms()
+        self.left_by = ""
         self._busy = False
 
     async def on_mount(self) -> None:
@@ -240,6 +241,7 @@ class ClinicApp(ProgrammerApp):
         await self.bridge.call(
             lambda: tablet.log.append(Draft("session.locked", {"cause": "screen locked"}, tablet.identity.device))
         )
+        self.left_by = self.model.signer.user.id
         self.model.user = None
         self.curtain = UnlockFlow(self, self.flow)
         await self.curtain.begin()
@@ -248,11 +250,20 @@ class ClinicApp(ProgrammerApp):
         """Somebody unlocked: the visit is in front again."""
         self.curtain = None
         await self.pop_screen()
-        if monotonic_ms() - self.touched_ms >= DISCARD_MS:
-            await self.go_home()
+        if self.model.signer.user.id != self.left_by:
+            await self._hand_over()
+        elif monotonic_ms() - self.touched_ms >= DISCARD_MS:
+            await self._hand_over()
             self.say("Ten minutes passed: the entry was discarded.")
         elif isinstance(behind, HomeFlow):
             await behind.begin()
+
+    async def _hand_over(self) -> None:
+        """What another person was entering is not theirs: a staged proposal is dropped, an entry discarded."""
+        shell = self.model.shell
+        if shell is not None and shell.visit.phase is Phase.REVIEW:
+            await self.bridge.call(shell.withdraw)
+        await self.go_home()
 
     async def lock_out(self) -> None:
         """Back to the first page; only possible where the visit's lock is open."""

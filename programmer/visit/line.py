@@ -5,7 +5,7 @@ tells a person what to do; whether a request that got no answer was carried out 
 """
 
 import queue
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -32,6 +32,11 @@ from protocol.wand import Coupling, Identity
 
 ANSWER_LIMIT_S = 20
 _Fault = PortLostEvent | RunnerFailed | CallFailed
+
+
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """The bytes of a request have been given to the port (or wait for the answer to a poll that is under way)."""
 
 
 class LineFault(Exception):
@@ -91,9 +96,16 @@ class Opened:
 
 
 def _lost(fault: _Fault) -> Exception:
-    if isinstance(fault, PortLostEvent):
-        return LineLost(EndReason.PORT_LOST)
-    return LineLost(EndReason.LINK_LOST) if isinstance(fault.error, NotConnected) else fault.error
+    """What a fault of the I/O thread means: a lost link, unless the request never left and is itself at fault."""
+    match fault:
+        case PortLostEvent():
+            return LineLost(EndReason.PORT_LOST)
+        case CallFailed(error) if not isinstance(error, NotConnected):
+            return error
+        case RunnerFailed(error) | CallFailed(error):
+            lost = LineLost(EndReason.LINK_LOST)
+            lost.__cause__ = error
+            return lost
 
 
 class Line(Protocol):
@@ -121,10 +133,12 @@ class PortLine:
         clock_ms: Callable[[], int],
         entropy: Callable[[int], bytes],
         notice: Callable[[Coupling | EndReason], None] = lambda _: None,
+        sent: Callable[[Message], None] = lambda _: None,
     ) -> None:
+        """``notice`` is told of coupling and ended sessions; ``sent`` of each request whose bytes have left."""
         self.connection = TabletConnection(keys, pairings, timing, entropy)
-        self._notice = notice
-        self._events: queue.Queue[Event | _Fault] = queue.Queue()
+        self._notice, self._sent = notice, sent
+        self._events: queue.Queue[Event | _Left | _Fault] = queue.Queue()
         self._runner = PortRunner(port, self.connection, clock_ms, self._take)
         self._runner.start()
 
@@ -181,13 +195,15 @@ class PortLine:
                 raise _lost(event)
         number: list[int] = []
 
-        def ask(core: TabletConnection, now_ms: int) -> list[Event]:
+        def ask(core: TabletConnection, now_ms: int) -> list[_Left]:
             number.append(core.request(message, now_ms))
-            return []
+            return [_Left()]  # the runner gives the port every byte before it posts an event
 
         self._call(ask)
         while True:
             match self._next():
+                case _Left():
+                    self._sent(message)
                 case Received(request_id, answer) if number and request_id == number[0]:
                     return answer
                 case SessionEnded(reason):
@@ -199,19 +215,19 @@ class PortLine:
         """Stop the I/O thread, which closes its port."""
         self._runner.stop()
 
-    def _call(self, work: Callable[[TabletConnection, int], list[Event]]) -> None:
+    def _call(self, work: Callable[[TabletConnection, int], Sequence[object]]) -> None:
         try:
             self._runner.call(work)
         except PortError as error:
             raise LineLost(EndReason.PORT_LOST) from error
 
-    def _next(self) -> Event | _Fault:
+    def _next(self) -> Event | _Left | _Fault:
         try:
             return self._events.get(timeout=ANSWER_LIMIT_S)
         except queue.Empty:
             raise LineLost(EndReason.LINK_LOST) from None
 
-    def _drain(self) -> list[Event | _Fault]:
+    def _drain(self) -> list[Event | _Left | _Fault]:
         events = []
         while True:
             try:

@@ -20,10 +20,11 @@ from enum import Enum
 from programmer.visit.proposal import Proposal, RefillProposal
 from protocol import coordinator
 from protocol.coordinator import Effect, State, Transaction
-from protocol.messages import Message, Mode, ReadBackReport, StageProgram, Status
-from protocol.order import Content, program_digest
+from protocol.messages import Message, Mode, Program, ReadBackReport, StageProgram, StageRefill, Status
+from protocol.order import Content, program_digest, total_24h_fg
 
 STALE_MS = 60_000
+FG_PER_NG = 1_000_000
 
 
 class Phase(Enum):
@@ -166,7 +167,7 @@ def lock(visit: Visit) -> Lock:
     row = LOCK[visit.phase]
     if row.leaving is not Leaving.FREE:
         return row
-    if visit.injected and visit.phase is not Phase.VERIFIED:
+    if visit.injected:
         return _NOT_IN_PUMP
     if visit.reading is not None and visit.reading.status.mode is not Mode.SIMPLE:
         return _STOPPED
@@ -274,6 +275,8 @@ def _wire(visit: Visit, event: Event) -> Step:
     assert visit.transaction is not None
     transaction, effects = coordinator.step(visit.transaction, event.event)
     after = replace(visit, transaction=transaction)
+    if transaction.state is State.COMMITTED and isinstance(transaction.stage, StageRefill):
+        after = replace(after, injected=False)
     if transaction.state is State.ABORTED:
         after = replace(after, proposal=visit.proposal if isinstance(visit.proposal, RefillProposal) else None)
     if transaction.state is State.AWAITING and isinstance(event.event, coordinator.Replied):
@@ -298,11 +301,23 @@ def _differences(visit: Visit, message: Message) -> tuple[str, ...]:
         "base epoch": (message.base_epoch, tx.stage.base_epoch),
         "running program": (message.previous_digest, program_digest(status.program)),
         "digest": (tx.staged.digest, content.digest()),
+        "total": (message.total_24h_fg, total_24h_fg(message.flow_nl_per_day, content.program.concentration_ng_per_ml)),
+        "flow": (True, _flow_fits(message.flow_nl_per_day, content.program)),
     }
     if isinstance(visit.proposal, RefillProposal):
         pairs["reservoir volume"] = (message.reservoir_nl, content.reservoir_nl)
         pairs["discrepancy"] = (message.discrepancy, content.discrepancy)
+    else:
+        pairs["discrepancy"] = (message.discrepancy, status.discrepancy)
     return tuple(name for name, (given, wanted) in pairs.items() if given != wanted)
+
+
+def _flow_fits(flow_nl_per_day: int, program: Program) -> bool:
+    """Whether this flow gives the program's dose: never more, and less by under 1 nL/day, the wire's finest rate."""
+    if program.mode is not Mode.SIMPLE:
+        return True
+    short_fg = program.dose_ng_per_day * FG_PER_NG - total_24h_fg(flow_nl_per_day, program.concentration_ng_per_ml)
+    return 0 <= short_fg < program.concentration_ng_per_ml
 
 
 Rule = Callable[[Visit, Event], Step]

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from programmer.audit.log import AuditLog, Draft, Signer
+from programmer.audit.log import AuditLog, Draft, LogError, Signer
+from programmer.records.errors import StoreError
 from programmer.records.store import Store
 from programmer.visit import logbook
 from programmer.visit.journal import Journal, JournalError
@@ -32,9 +33,9 @@ from programmer.visit.machine import (
     step,
 )
 from programmer.visit.proposal import Proposal, RefillProposal
-from programmer.visit.unfinished import Unfinished, pack, unfinished
+from programmer.visit.unfinished import NotWritten, Unfinished, not_written, open_records, pack, unfinished
 from protocol import coordinator
-from protocol.coordinator import Persist, Send, State, Stored, Transaction
+from protocol.coordinator import FINAL, OutOfTurn, Persist, Send, State, Stored, Transaction
 from protocol.errors import ProtocolError
 from protocol.events import EndReason
 from protocol.messages import (
@@ -55,6 +56,7 @@ from protocol.messages import (
 from protocol.order import CHAIN_START, Content, Order, receipt_of, verifies
 
 UNSETTLED = frozenset({State.DANGLING, State.IN_DOUBT, State.UNRESOLVED})
+_VERDICT = {State.COMMITTED: Stored.COMMITTED, State.ABORTED: Stored.ABORTED}
 
 
 class Person(Signer, Protocol):
@@ -140,6 +142,8 @@ class VisitShell:
         self.not_saved = ""
         self._requests = 0
         self._keys: dict[str, tuple[bytes, str]] = {}
+        self._begun = b""
+        self._told: set[bytes] = set()
         self._finish_recorded()
 
     def unlock_patient(self, ref: str, key: bytes, kid: str) -> None:
@@ -152,6 +156,16 @@ class VisitShell:
     def unfinished(self) -> list[Unfinished]:
         """Changes of any pump whose end is not known, oldest first."""
         return [item for item in unfinished(self.desk.journal.records()) if item.transaction.state in UNSETTLED]
+
+    @property
+    def not_written(self) -> list[NotWritten]:
+        """Pumps into which drug was injected and whose memory does not hold it yet; show it before all else."""
+        return not_written(self.desk.journal.records())
+
+    @property
+    def serial(self) -> str:
+        """Serial number of the pump of this visit; the visit must have been opened."""
+        return self._serial()
 
     def read(self) -> Status:
         """Interrogate the pump: settle what is open with it, then one STATUS.
@@ -191,9 +205,9 @@ class VisitShell:
         self._step(Propose(proposal))
 
     def injected(self) -> None:
-        """Drug has gone into the patient's pump."""
-        self.desk.journal.append({"type": "injected", "serial": self._serial(), "utc": self.desk.utc()})
+        """Drug has gone into the patient's pump; that is a fact, whether or not the disk takes it."""
         self._step(Injected())
+        self._note({"type": "injected", "serial": self._serial(), "patient": self._about().patient})
 
     def check(self, author: Person) -> None:
         """Stage the proposal and read it back; the running program is not touched.
@@ -205,7 +219,8 @@ class VisitShell:
             raise StaleReading
         self._author = author.name
         try:
-            self._step(Check(self.desk.entropy(16)))
+            self._begun = self.desk.entropy(16)
+            self._step(Check(self._begun))
         except JournalError as error:
             self.visit = replace(self.visit, transaction=None)
             raise NotSaved(str(error)) from error
@@ -213,7 +228,8 @@ class VisitShell:
         if tx.state is State.ABORTED and tx.reasons:
             self._refused_by_pump(author, tx)
         if self.visit.mismatch:
-            self._log(logbook.change_refused(author, self._about(), tx.txid, "tablet", self.visit.mismatch, None))
+            refused = logbook.change_refused(author, self._about(), tx.txid, "tablet", self.visit.mismatch, None)
+            self._tell(tx, refused)
             self._end_change(tx)
             raise ReadBackDiffers(self.visit.mismatch)
         if tx.state is State.DANGLING:
@@ -306,6 +322,7 @@ class VisitShell:
 
         Raises:
             NotNow: the lock holds; the sentence names the way on.
+            NotSaved: the signed reason could not be saved, so the lock holds.
         """
         row = lock(self.visit)
         if row.leaving is not Leaving.FREE:
@@ -313,9 +330,11 @@ class VisitShell:
                 raise NotNow(self.visit.phase, row.way_on)
             tx = self.visit.transaction
             txid = tx.txid.hex() if tx is not None else ""
-            self.desk.log.append(
-                logbook.change_dropped(signer, self._about(), txid, self.visit.phase.value, reason.strip())
-            )
+            dropped = logbook.change_dropped(signer, self._about(), txid, self.visit.phase.value, reason.strip())
+            try:
+                self.desk.log.append(dropped)
+            except (StoreError, LogError) as error:
+                raise NotSaved(f"{error} The reason is not saved: the visit stays open.") from error
         self.hang_up()
 
     def hang_up(self) -> None:
@@ -329,6 +348,18 @@ class VisitShell:
         finally:
             self.opened = None
             self.desk.line.close()
+            self._compact()
+
+    def _compact(self) -> None:
+        """Leave in the journal only what is still open."""
+        records = self.desk.journal.records()
+        kept = open_records(records)
+        if len(kept) == len(records):
+            return
+        try:
+            self.desk.journal.compact(kept)
+        except JournalError as error:
+            self.not_saved = f"Not saved on this tablet: {error}"
 
     # -- carrying out effects ---------------------------------------------------------------------------------------
 
@@ -347,14 +378,21 @@ class VisitShell:
         name = type(effect.message).__name__
         try:
             reply = self._ask(effect.message, name)
-        except LineLost:
+        except (LineLost, ProtocolError):
             self._run_wire(coordinator.LinkLost())
             return
         if isinstance(reply, Committed) and not self._receipt_holds(reply):
             self._log(self._finding("PUMP_RECEIPT_INVALID", reply.txid.hex()))
             self._run_wire(coordinator.LinkLost())
             return
-        self._run_wire(coordinator.Replied(reply))
+        before = self.visit
+        try:
+            self._run_wire(coordinator.Replied(reply))
+        except OutOfTurn:
+            if self.visit is not before:
+                raise
+            self._log(self._finding("REPLY_OUT_OF_TURN", name))
+            self._run_wire(coordinator.LinkLost())
 
     def _ask(self, message: Message, name: str = "") -> Message:
         self._requests += 1
@@ -369,7 +407,7 @@ class VisitShell:
 
     def _persist(self, record: Stored) -> None:
         tx = self._transaction()
-        data: dict[str, object] = {"type": record.value, "txid": tx.txid.hex(), "utc": self.desk.utc()}
+        data: dict[str, object] = {"type": record.value, "txid": tx.txid.hex()}
         if record is Stored.STAGING:
             assert self.visit.proposal is not None
             data |= {
@@ -384,12 +422,9 @@ class VisitShell:
             data["commit"] = pack(tx.commit)
         if tx.committed is not None:
             data["committed"] = pack(tx.committed)
-        try:
-            self.desk.journal.append(data)
-        except JournalError as error:
-            if record in (Stored.STAGING, Stored.INTENT):
-                raise
-            self.not_saved = f"Not saved on this tablet: {error}"
+        if record in (Stored.STAGING, Stored.INTENT):
+            self.desk.journal.append(data | {"utc": self.desk.utc()})
+        elif not self._note(data):
             return
         self.desk.probe(f"journal {record.value}")
         if record is Stored.IN_DOUBT:
@@ -421,9 +456,13 @@ class VisitShell:
             own = self.visit.transaction
             if own is None or own.txid != item.transaction.txid:
                 self.visit = replace(self.visit, transaction=item.transaction)
+            elif own.state in FINAL:
+                self._persist(_VERDICT[own.state])
+                self._end_change(own)
+                continue
             self._run_wire(coordinator.Resume())
             tx = self._transaction()
-            if tx.state in (State.COMMITTED, State.ABORTED):
+            if tx.state in FINAL:
                 self._end_change(tx)
             elif self.opened is None:
                 raise LineLost(EndReason.LINK_LOST)
@@ -431,55 +470,81 @@ class VisitShell:
     def _finish_recorded(self) -> None:
         """Write into the log what the journal already knows for certain; the pump is not needed for it."""
         for item in unfinished(self.desk.journal.records()):
-            if item.transaction.state in (State.COMMITTED, State.ABORTED):
+            if item.transaction.state in FINAL:
                 pump = self.desk.pumps.get(item.serial)
                 self.subject = Subject(item.patient, pump.tag if pump else "0" * 32)
                 self._end_change(item.transaction)
                 self.subject = None
 
     def _end_change(self, tx: Transaction) -> None:
-        if tx.state not in (State.COMMITTED, State.ABORTED):
+        if tx.state not in FINAL:
             return
         applied = tx.state is State.COMMITTED
         if tx.committed is not None:
             self.pump_state = PumpState(tx.committed.epoch, tx.committed.chain)
         reasons = ", ".join(item.name for item in tx.reasons)
         self.desk.probe("before outcome row")
-        self._log_verdict(tx, "applied" if applied else "not_applied", reasons or None)
-        self.desk.probe("after outcome row")
-        try:
-            self.desk.journal.append({"type": "closed", "txid": tx.txid.hex(), "utc": self.desk.utc()})
-        except JournalError as error:
-            self.not_saved = f"Not saved on this tablet: {error}"
-
-    def _log_verdict(self, tx: Transaction, verdict: str, cause: str | None) -> None:
-        known = {row.txid for row in self.desk.store.open_intents()}
-        if tx.txid.hex() not in known:
-            if verdict == "not_applied":
-                self._log(
-                    logbook.change_refused(self.desk.device, self._about(), tx.txid, "tablet", ["never signed"], None)
-                )
+        if not self._log_verdict(tx, "applied" if applied else "not_applied", reasons or None):
             return
-        receipt = logbook.receipt_body(tx.committed, tx.commit) if tx.committed is not None else None
-        self._log(
-            logbook.change_outcome(self.desk.device, self._about(), self.pump_state, tx.txid, verdict, receipt, cause)
-        )
+        self.desk.probe("after outcome row")
+        self._close(tx)
+
+    def _close(self, tx: Transaction) -> None:
+        """Nothing of this change is open any more; only called when the log has its end."""
+        self._note({"type": "closed", "txid": tx.txid.hex()})
+
+    def _log_verdict(self, tx: Transaction, verdict: str, cause: str | None) -> bool:
+        """Write how a change ended, once; whether the log has it now."""
+        try:
+            signed = any(row.txid == tx.txid.hex() for row in self.desk.store.open_intents())
+        except StoreError as error:
+            self.not_saved = f"Not saved on this tablet: {error}"
+            return False
+        if signed:
+            receipt = logbook.receipt_body(tx.committed, tx.commit) if tx.committed is not None else None
+            subject, state = self._about(), self.pump_state
+            return self._log(logbook.change_outcome(self.desk.device, subject, state, tx.txid, verdict, receipt, cause))
+        if verdict != "not_applied" or tx.commit is not None or self._is_in_log(tx.txid):
+            return True
+        reasons = ["never signed"]
+        return self._tell(tx, logbook.change_refused(self.desk.device, self._about(), tx.txid, "tablet", reasons, None))
+
+    def _is_in_log(self, txid: bytes) -> bool:
+        """Whether the log names this change; the whole log is read only for one that an earlier start began."""
+        if txid == self._begun or txid in self._told:
+            return txid in self._told
+        return any(entry.body.get("txid") == txid.hex() for entry in self.desk.log.entries())
+
+    def _tell(self, tx: Transaction, refused: Draft) -> bool:
+        if not self._log(refused):
+            return False
+        self._told.add(tx.txid)
+        return True
 
     def _refused_by_pump(self, author: Signer, tx: Transaction) -> None:
         reasons = tuple(item.name for item in tx.reasons)
         body = logbook.proposal_body(self.visit.proposal) if self.visit.proposal else None
-        self._log(logbook.change_refused(author, self._about(), tx.txid, "pump", reasons, body))
-        self.desk.journal.append({"type": "closed", "txid": tx.txid.hex(), "utc": self.desk.utc()})
+        if self._tell(tx, logbook.change_refused(author, self._about(), tx.txid, "pump", reasons, body)):
+            self._close(tx)
         raise PumpRefused(reasons)
 
-    def _log(self, draft: Draft) -> None:
+    def _log(self, draft: Draft) -> bool:
         """Write an entry that reports a fact; a full disk is shown, and does not undo the fact."""
         try:
             self.desk.log.append(draft)
-        except Exception as error:
-            if getattr(error, "exit_code", None) is None:
-                raise
+        except (StoreError, LogError) as error:
             self.not_saved = f"Not saved on this tablet: {error}"
+            return False
+        return True
+
+    def _note(self, record: dict[str, object]) -> bool:
+        """Write a fact into the journal; a full disk is shown, and does not undo the fact."""
+        try:
+            self.desk.journal.append(record | {"utc": self.desk.utc()})
+        except JournalError as error:
+            self.not_saved = f"Not saved on this tablet: {error}"
+            return False
+        return True
 
     def _finding(self, code: str, locus: str) -> Draft:
         body = {"code": code, "evidence": None, "locus": locus}
@@ -496,6 +561,8 @@ class VisitShell:
         if pump is not None:
             key, kid = self._keys.get(pump.patient, (None, ""))
             self.subject = Subject(pump.patient, pump.tag, key, kid)
+        waiting = any(item.serial == opened.pump.serial for item in self.not_written)
+        self.visit = replace(self.visit, injected=self.visit.injected or waiting)
 
     def _known_chain(self, status: Status) -> None:
         if status.epoch == 0:

@@ -277,6 +277,7 @@ class Tablet:
             monotonic_ms,
             os.urandom,
             notice,
+            lambda message: probe(f"sent {type(message).__name__}"),
         )
         return VisitShell(
             Desk(

@@ -2,7 +2,7 @@
 
 Record types: ``staging`` (a proposal is about to leave), ``intent`` (COMMIT is about to leave), ``in-doubt``,
 ``committed``, ``aborted``, ``unresolved`` (verdicts of the pump), ``injected`` (drug is in the patient's pump, not yet
-in its memory) and ``closed`` (the log has it; nothing is open any more).
+in its memory; a committed refill ends it) and ``closed`` (the log has it; nothing is open any more).
 """
 
 from collections.abc import Iterable, Mapping
@@ -102,3 +102,43 @@ def _advanced(known: Unfinished, kind: str, record: Mapping[str, object]) -> Unf
         known.author,
         known.intent_logged or kind == Stored.INTENT.value,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class NotWritten:
+    """Drug that is in a patient's pump while the pump's memory does not hold it yet."""
+
+    serial: str
+    patient: str
+    since_utc: str
+
+
+def not_written(records: Iterable[Mapping[str, object]]) -> list[NotWritten]:
+    """Every injection after which no refill of the same pump was committed, oldest first, one for each pump."""
+    waiting: dict[str, NotWritten] = {}
+    refills: dict[str, str] = {}
+    for record in records:
+        match record["type"]:
+            case "injected":
+                serial = str(record["serial"])
+                waiting.setdefault(serial, NotWritten(serial, str(record["patient"]), str(record["utc"])))
+            case Stored.STAGING.value if isinstance(_stage(record), StageRefill):
+                refills[str(record["txid"])] = str(record["serial"])
+            case Stored.COMMITTED.value:
+                waiting.pop(refills.get(str(record["txid"]), ""), None)
+            case _:
+                pass
+    return list(waiting.values())
+
+
+def open_records(records: Iterable[Mapping[str, object]]) -> list[Mapping[str, object]]:
+    """The records of what is still open, in their order; all others may be forgotten."""
+    every = list(records)
+    open_changes = {item.transaction.txid.hex() for item in unfinished(every)}
+    waiting = {(item.serial, item.since_utc) for item in not_written(every)}
+    return [
+        record
+        for record in every
+        if str(record.get("txid", "")) in open_changes
+        or (record["type"] == "injected" and (str(record["serial"]), str(record["utc"])) in waiting)
+    ]

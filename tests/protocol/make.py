@@ -45,7 +45,7 @@ def value(kind: type[WireModel], name: str) -> st.SearchStrategy[Any]:
     if isinstance(declared, type) and issubclass(declared, WireModel):
         return any_of(declared)
     if isinstance(declared, type) and hasattr(declared, "__members__"):
-        return st.sampled_from(declared)  # type: ignore[arg-type]
+        return st.sampled_from(declared)
     if declared is bool:
         return st.booleans()
     if declared is bytes:

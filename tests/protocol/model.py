@@ -150,6 +150,12 @@ class Model:
         assert isinstance(item, p.Participant)
         return item
 
+    def request(self, number: int) -> tuple[int, m.Message]:
+        """Sender and message of a request."""
+        item = self.objects[number]
+        assert isinstance(item, tuple)
+        return item
+
     def start(self) -> World:
         pump = self.number(p.Participant(p.Memory(epoch=BASE)))
         first, second = (Tablet(self.number(Transaction(stage))) for stage in STAGES)
@@ -270,7 +276,7 @@ class Model:
         return world._replace(applied=(applied[0], applied[1]))
 
     def _deliver(self, world: World, request: int) -> Iterator[World]:
-        who, message = self.objects[request]  # type: ignore[misc]
+        who, message = self.request(request)
         key = (world.pump, request)
         if key not in self.pump_steps:
             self.pump_steps[key] = self.pump_step(self.participant(world.pump), message, SITUATION, AnyGood())
@@ -304,7 +310,7 @@ class Model:
                 yield "the proposal expires", after
         for request in world.sent if world.repeats else world.fresh:
             for after in self._deliver(world, request):
-                yield f"the pump takes {type(self.objects[request][1]).__name__}", after  # type: ignore[index]
+                yield f"the pump takes {type(self.request(request)[1]).__name__}", after
 
     def check(self, world: World) -> None:
         """The invariants that a single world can break."""

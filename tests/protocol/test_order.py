@@ -92,7 +92,7 @@ CHANGES: list[dict[str, object]] = [
     {"content": replace(CONTENT, kind=OrderKind.REFILL)},
     {"content": replace(CONTENT, reservoir_nl=1)},
     {"content": replace(CONTENT, discrepancy=Discrepancy.OPEN)},
-    *({"content": replace(CONTENT, program=PROGRAM.model_copy(update=change))} for change in PROGRAM_CHANGES),
+    *[dict[str, object](content=replace(CONTENT, program=PROGRAM.model_copy(update=item))) for item in PROGRAM_CHANGES],
     {"previous_digest": flip(ORDER.previous_digest)},
     {"epoch": 8},
     {"annex": flip(ORDER.annex)},
@@ -179,7 +179,19 @@ def test_a_weak_key_verifies_nothing() -> None:
     trivial = IDENTITY + bytes(32)
     Ed25519PublicKey.from_public_bytes(IDENTITY).verify(trivial, b"any message")  # the library alone says yes
     assert not verifies(IDENTITY, b"any message", trivial)
-    assert not verifies(PUBLIC2, b"\x72", trivial), "a weak R alone"
+
+
+def test_a_signature_with_a_weak_point_is_refused_even_if_it_adds_up() -> None:
+    """With R the identity, S = k * a solves the equation of RFC 8032, section 5.1.7, under a good key."""
+    scalar = bytearray(hashlib.sha512(SEED2).digest()[:32])
+    scalar[0] &= 248
+    scalar[31] = scalar[31] & 127 | 64
+    order = 2**252 + 27742317777372353535851937790883648493
+    k = int.from_bytes(hashlib.sha512(IDENTITY + PUBLIC2 + b"\x72").digest(), "little")
+    s = k * int.from_bytes(scalar, "little") % order
+    signature = IDENTITY + s.to_bytes(32, "little")
+    Ed25519PublicKey.from_public_bytes(PUBLIC2).verify(signature, b"\x72")  # the library alone says yes
+    assert not verifies(PUBLIC2, b"\x72", signature)
 
 
 def test_every_low_order_key_of_the_published_list_is_weak() -> None:
@@ -204,7 +216,7 @@ def test_digests_have_their_own_domains() -> None:
 
 
 def test_the_chain_fixes_the_order_of_orders() -> None:
-    assert CHAIN_START == bytes(32)
+    assert bytes(32) == CHAIN_START
     first = chain_next(CHAIN_START, 1, b"o" * 32, b"t" * 8)
     assert first == hashlib.sha256(b"pump-chain/v1\n" + bytes(32) + b"\0\0\0\1" + b"o" * 32 + b"t" * 8).digest()
     others = [

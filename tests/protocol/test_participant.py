@@ -8,7 +8,17 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from protocol import messages as m
 from protocol import participant as p
 from protocol.messages import Refusal
-from protocol.order import CHAIN_START, Content, Order, chain_next, program_digest, receipt_of, sign, tablet_tag, verifies
+from protocol.order import (
+    CHAIN_START,
+    Content,
+    Order,
+    chain_next,
+    program_digest,
+    receipt_of,
+    sign,
+    tablet_tag,
+    verifies,
+)
 from tests.protocol.make import PROGRAM
 
 DOCTOR, SECOND, NURSE, RECEIPT_KEY = b"\x01" * 32, b"\x02" * 32, b"\x03" * 32, b"\x04" * 32
@@ -273,7 +283,7 @@ def test_limits_are_judged_again_at_the_commit() -> None:
 
 
 def test_a_proposal_beyond_a_limit_is_never_staged() -> None:
-    at_limit, reply = ask(START, stage(program=PROGRAM.model_copy(update={"dose_ng_per_day": 500_000})))
+    _, reply = ask(START, stage(program=PROGRAM.model_copy(update={"dose_ng_per_day": 500_000})))
     assert isinstance(reply, m.Staged)
     after, reply = ask(START, stage(program=PROGRAM.model_copy(update={"dose_ng_per_day": 500_001})))
     refusal(reply, Refusal.LIMIT_DOSE_HIGH)
@@ -375,6 +385,9 @@ def test_a_commit_of_an_unknown_transaction_is_refused_for_ever() -> None:
     assert effects[0] == p.Remember(p.Memory(6, tombstones=(tx(9),)))
     assert after.proposal == state.proposal
     refusal(ask(after, stage(number=9))[1], Refusal.TX_USED)
+    again, effects = p.step(after, other, NOW, RULES)
+    refusal(answer(effects), Refusal.EXPIRED)
+    assert (again, len(effects)) == (after, 1), "nothing is written a second time"
 
 
 def committed(epoch: int) -> m.Committed:

@@ -143,7 +143,9 @@ def test_a_message_after_the_silence_finds_no_session_even_if_nobody_looked_at_t
     end = pump()
     tablet = opened(end)
     events = tablet.give(tablet.data(m.Query(txid=bytes(16), base_epoch=1)), silent_ms)
-    expected = SessionEnded(EndReason.SILENCE) if silent_ms == 5_000 else Received(2, m.Query(txid=bytes(16), base_epoch=1))
+    expected = (
+        SessionEnded(EndReason.SILENCE) if silent_ms == 5_000 else Received(2, m.Query(txid=bytes(16), base_epoch=1))
+    )
     assert events == [expected]
 
 

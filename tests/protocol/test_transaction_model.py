@@ -13,7 +13,10 @@ from protocol import coordinator as c
 from protocol import messages as m
 from protocol import participant as p
 from protocol.coordinator import State, Stored, Transaction
+from protocol.order import Content
 from tests.protocol.model import STAGES, Model, Violation, World
+
+pytestmark = pytest.mark.grid
 
 
 @pytest.fixture(autouse=True)
@@ -81,7 +84,7 @@ def applies_again(state: p.Participant, message: m.Message, at: p.Situation, rul
     if not done:
         return p.step(state, message, at, rules)
     (stage,) = [item for item in STAGES if item.txid == done.txid]
-    content = p.Content.of(stage, at.running)
+    content = Content.of(stage, at.running)
     return state, (p.PutInForce(content, state.memory, bytes(16)), p.Answer(done))
 
 

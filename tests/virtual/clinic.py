@@ -50,8 +50,12 @@ PHYSICIAN, NURSE, IMPLANTER, STRANGER = key("physician"), key("nurse"), key("imp
 
 def provision(**changes):
     data = {
-        "schema": 1, "realm": "simulated", "serial": "VP-0007", "profile": "child-20",
-        "static_private": key("pump static").hex(), "receipt_seed": key("receipt").hex(),
+        "schema": 1,
+        "realm": "simulated",
+        "serial": "VP-0007",
+        "profile": "child-20",
+        "static_private": key("pump static").hex(),
+        "receipt_seed": key("receipt").hex(),
         "patient_tag": "0011223344556677",
         "tablets": [{"id": TABLET, "public": x_public(key("tablet")).hex(), "psk": key("psk").hex()}],
         "clinicians": [
@@ -60,7 +64,8 @@ def provision(**changes):
             {"public_key": ed_public(IMPLANTER).hex(), "role": "implanter"},
         ],
         "program": {"dose_ng_per_day": 100_000, "concentration_ng_per_ml": 500_000, "alarm_nl": 2_000_000},
-        "fill_nl": 20_000_000, "start_s": START_S,
+        "fill_nl": 20_000_000,
+        "start_s": START_S,
     }
     return Provision.model_validate({**data, **changes})
 
@@ -71,8 +76,9 @@ def entropy(label):
 
 
 def program(dose=115_000, alarm=2_000_000, conc=500_000):
-    return Program(mode=Mode.SIMPLE, dose_ng_per_day=dose, concentration_ng_per_ml=conc, alarm_nl=alarm,
-                   drug=Drug.BACLOFEN)
+    return Program(
+        mode=Mode.SIMPLE, dose_ng_per_day=dose, concentration_ng_per_ml=conc, alarm_nl=alarm, drug=Drug.BACLOFEN
+    )
 
 
 def make_host(state=None, persist=lambda state: None, now_ms=0, boots=0, **changes):
@@ -81,8 +87,15 @@ def make_host(state=None, persist=lambda state: None, now_ms=0, boots=0, **chang
     if state is None:
         state = pump.manufacture(clock_ms=START_MS, program=made.first_program(), fill_nl=made.fill_nl)
     return VirtualPumpHost(
-        pump, state, private=bytes.fromhex(made.static_private), tablets=made.paired(),
-        entropy=entropy(f"pump {boots}"), now_ms=now_ms, clock_ms=state.physics.now_ms, persist=persist)
+        pump,
+        state,
+        private=bytes.fromhex(made.static_private),
+        tablets=made.paired(),
+        entropy=entropy(f"pump {boots}"),
+        now_ms=now_ms,
+        clock_ms=state.physics.now_ms,
+        persist=persist,
+    )
 
 
 class LinkDied(Exception):
@@ -98,8 +111,11 @@ class Visit:
         self.carry, self.now = carry, now_ms
         pairing = Pairing(serial, x_public(key("pump static")), key("psk"))
         self.tablet = TabletConnection(
-            TabletKeys(TABLET, key("tablet")), {serial: pairing}, LinkTiming(115_200),
-            entropy(f"tablet {next(Visit.numbers)}"))
+            TabletKeys(TABLET, key("tablet")),
+            {serial: pairing},
+            LinkTiming(115_200),
+            entropy(f"tablet {next(Visit.numbers)}"),
+        )
         self.events, self.sent, self.got, self.handshake = [], 0, 0, b""
 
     def _run(self, done):
@@ -143,8 +159,14 @@ class Visit:
         if isinstance(new, Program):
             return StageProgram(txid=txid, base_epoch=status.epoch, program=new, annex=bytes(32))
         volume, discrepancy = new
-        return StageRefill(txid=txid, base_epoch=status.epoch, program_digest=program_digest(status.program),
-                           reservoir_nl=volume, discrepancy=discrepancy, annex=bytes(32))
+        return StageRefill(
+            txid=txid,
+            base_epoch=status.epoch,
+            program_digest=program_digest(status.program),
+            reservoir_nl=volume,
+            discrepancy=discrepancy,
+            annex=bytes(32),
+        )
 
     def order(self, new, signer=PHYSICIAN, txid=None, head=bytes(16)):
         """Stage, read back, present, sign, commit; the pump's last answer."""
@@ -162,12 +184,27 @@ class Visit:
 
     def commit(self, stage, staged, report, status, signer, head=bytes(16), **changes):
         content = Content.of(stage, status.program)
-        order = Order(Realm.SIMULATED, "VP-0007", stage.txid, staged.token, content,
-                      program_digest(status.program), status.epoch + 1, stage.annex, report.staged_at_s,
-                      self.handshake, head)
+        order = Order(
+            Realm.SIMULATED,
+            "VP-0007",
+            stage.txid,
+            staged.token,
+            content,
+            program_digest(status.program),
+            status.epoch + 1,
+            stage.annex,
+            report.staged_at_s,
+            self.handshake,
+            head,
+        )
         signature = sign(signer, order.bytes_for(0, ed_public(signer)))
-        fields = {"txid": stage.txid, "token": staged.token, "digest": staged.digest, "head": head,
-                  "signatures": (signature,)}
+        fields = {
+            "txid": stage.txid,
+            "token": staged.token,
+            "digest": staged.digest,
+            "head": head,
+            "signatures": (signature,),
+        }
         return Commit(**{**fields, **changes})
 
 

@@ -123,8 +123,10 @@ def test_a_fault_beyond_the_frame_does_not_fire():
     assert host.fired == []
 
 
-@pytest.mark.parametrize("fault, when, byte", [
-    ("F-X99", "tx:COMMIT", 0), ("F-L01", "rx:COMMIT", 0), ("F-L02", "rx:NOTHING", 0), ("F-L01", "tx:COMMIT", -1)])
+@pytest.mark.parametrize(
+    "fault, when, byte",
+    [("F-X99", "tx:COMMIT", 0), ("F-L01", "rx:COMMIT", 0), ("F-L02", "rx:NOTHING", 0), ("F-L01", "tx:COMMIT", -1)],
+)
 def test_faults_that_cannot_be_planted(fault, when, byte):
     with pytest.raises(FaultError):
         arm(fault, when, byte)
@@ -135,11 +137,23 @@ def test_names_of_messages_and_the_table_of_faults():
     assert set(faults.TABLE.fault) == {"F-L01", "F-L02", "F-L12", "F-M05"}
 
 
-@pytest.mark.parametrize("line", [
-    b"", b"[]", b"{}", b'{"op":"reboot"}', b'{"op":"advance"}', b'{"op":"advance","days":1,"seconds":1}',
-    b'{"op":"advance","days":-1}', b'{"op":"advance","days":1.5}', b'{"op":"status","x":1}',
-    b'{"op":"fault","id":"F-M05"}', b'{"op":"fault","id":"F-L01","when":"tx:NO","byte":1}',
-    b'{"op":"needle","withdraw_nl":99000000,"inject_nl":0}'])
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"op":"reboot"}',
+        b'{"op":"advance"}',
+        b'{"op":"advance","days":1,"seconds":1}',
+        b'{"op":"advance","days":-1}',
+        b'{"op":"advance","days":1.5}',
+        b'{"op":"status","x":1}',
+        b'{"op":"fault","id":"F-M05"}',
+        b'{"op":"fault","id":"F-L01","when":"tx:NO","byte":1}',
+        b'{"op":"needle","withdraw_nl":99000000,"inject_nl":0}',
+    ],
+)
 def test_control_lines_that_are_refused_do_nothing(line):
     host = make_host()
     before = host.state

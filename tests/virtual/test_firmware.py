@@ -105,12 +105,15 @@ def test_the_receipt_is_bound_to_the_signatures(host, visit):
     assert visit.ask(Abort(txid=TX)) == done
 
 
-@pytest.mark.parametrize("signer, new, reason", [
-    (NURSE, program(110_000), Refusal.ROLE),
-    (IMPLANTER, program(110_000), Refusal.ROLE),
-    (STRANGER, program(110_000), Refusal.SIGNER_UNKNOWN),
-    (NURSE, refill(discrepancy=Discrepancy.CLOSED), Refusal.ROLE),
-])
+@pytest.mark.parametrize(
+    "signer, new, reason",
+    [
+        (NURSE, program(110_000), Refusal.ROLE),
+        (IMPLANTER, program(110_000), Refusal.ROLE),
+        (STRANGER, program(110_000), Refusal.SIGNER_UNKNOWN),
+        (NURSE, refill(discrepancy=Discrepancy.CLOSED), Refusal.ROLE),
+    ],
+)
 def test_rights_are_the_pumps_own(host, visit, signer, new, reason):
     before = host.state.image[: 2 * nvm.SLOT_SIZE]
     answer = visit.order(new, signer)
@@ -125,20 +128,27 @@ def test_a_refill_by_each_who_may(host, visit, signer):
     assert isinstance(visit.order(refill(19_500_000), signer), Committed)
     s = visit.status()
     assert (s.reservoir_nl, s.filled_nl, s.filled_at_s, s.dose_ng_per_day) == (
-        19_500_000, 19_500_000, s.pump_time_s, 100_000)
+        19_500_000,
+        19_500_000,
+        s.pump_time_s,
+        100_000,
+    )
     assert host.truth(visit.now)["true_reservoir_nl"] == 19_500_000
 
 
-@pytest.mark.parametrize("new, reason", [
-    (program(1_300_000), Refusal.LIMIT_DOSE_HIGH),
-    (program(141_000), Refusal.LIMIT_STEP_UP),
-    (program(49_000), Refusal.LIMIT_STEP_DOWN),
-    (program(20_000), Refusal.LIMIT_FLOW_LOW),
-    (program(100_000, alarm=900_000), Refusal.LIMIT_ALARM_VOLUME),
-    (program(100_000, conc=2_000_000), Refusal.LIMIT_CONCENTRATION),
-    (refill(20_000_001), Refusal.LIMIT_CAPACITY),
-    (program(115_000).model_copy(update={"mode": Mode.STOPPED}), Refusal.UNSUPPORTED),
-])
+@pytest.mark.parametrize(
+    "new, reason",
+    [
+        (program(1_300_000), Refusal.LIMIT_DOSE_HIGH),
+        (program(141_000), Refusal.LIMIT_STEP_UP),
+        (program(49_000), Refusal.LIMIT_STEP_DOWN),
+        (program(20_000), Refusal.LIMIT_FLOW_LOW),
+        (program(100_000, alarm=900_000), Refusal.LIMIT_ALARM_VOLUME),
+        (program(100_000, conc=2_000_000), Refusal.LIMIT_CONCENTRATION),
+        (refill(20_000_001), Refusal.LIMIT_CAPACITY),
+        (program(115_000).model_copy(update={"mode": Mode.STOPPED}), Refusal.UNSUPPORTED),
+    ],
+)
 def test_a_raw_stage_beyond_a_hard_limit_is_refused(visit, new, reason):
     answer = visit.ask(visit.stage_message(TX, visit.status(), new))
     assert isinstance(answer, Refused)
@@ -147,8 +157,13 @@ def test_a_raw_stage_beyond_a_hard_limit_is_refused(visit, new, reason):
 
 
 def test_any_altered_field_of_the_order_is_refused(host, visit):
-    for field, value in (("token", bytes(8)), ("digest", bytes(32)), ("head", bytes(15) + b"\1"),
-                         ("signatures", (bytes(64),)), ("signatures", (bytes(64), bytes(64)))):
+    for field, value in (
+        ("token", bytes(8)),
+        ("digest", bytes(32)),
+        ("head", bytes(15) + b"\1"),
+        ("signatures", (bytes(64),)),
+        ("signatures", (bytes(64), bytes(64))),
+    ):
         txid = key(f"altered {field} {value!r}")[:16]
         status = visit.status()
         stage = visit.stage_message(txid, status, program())

@@ -30,9 +30,22 @@ class Process:
         file.write_text(provision().model_dump_json(by_alias=True))
         arguments = ["--provision", str(file)] if given else []
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "drivers.virtual", "--listen", listen, "--control", "tcp:127.0.0.1:0",
-             "--state", str(tmp_path / "pump.state"), *arguments, *more],
-            stdout=subprocess.PIPE, text=True)
+            [
+                sys.executable,
+                "-m",
+                "drivers.virtual",
+                "--listen",
+                listen,
+                "--control",
+                "tcp:127.0.0.1:0",
+                "--state",
+                str(tmp_path / "pump.state"),
+                *arguments,
+                *more,
+            ],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         self.ready = json.loads(self.process.stdout.readline())
         host, port = self.ready["control"].removeprefix("socket://").split(":")
         self.control = socket.create_connection((host, int(port)))
@@ -125,8 +138,17 @@ class Served:
 def _serve(tmp_path, listen, *more):
     file = tmp_path / "provision.json"
     file.write_text(provision().model_dump_json(by_alias=True))
-    return Served("--listen", listen, "--control", "tcp:127.0.0.1:0", "--provision", str(file), "--state",
-                  str(tmp_path / "pump.state"), *more)
+    return Served(
+        "--listen",
+        listen,
+        "--control",
+        "tcp:127.0.0.1:0",
+        "--provision",
+        str(file),
+        "--state",
+        str(tmp_path / "pump.state"),
+        *more,
+    )
 
 
 @pytest.mark.parametrize("listen", ["pty", "tcp:127.0.0.1:0"])
@@ -149,8 +171,11 @@ def test_the_same_visit_over_each_line(tmp_path, listen):
 def test_unplug_and_the_query_settles_the_doubt(tmp_path, listen, at_once):
     served = _serve(tmp_path, listen)
     line = served.control()
-    fault = b'{"op":"fault","id":"F-L12"}\n' if at_once else (
-        b'{"op":"fault","id":"F-L12","when":"rx:COMMITTED","byte":17}\n')
+    fault = (
+        b'{"op":"fault","id":"F-L12"}\n'
+        if at_once
+        else (b'{"op":"fault","id":"F-L12","when":"rx:COMMITTED","byte":17}\n')
+    )
     visit = Visit(served.carry).connect()
     visit.status()
     answer = served.say(line, fault)
@@ -237,7 +262,8 @@ def test_what_cannot_begin_says_why_and_exits_2(tmp_path, capsys):
     given = tmp_path / "p.json"
     given.write_text(provision().model_dump_json(by_alias=True))
     assert "was provisioned with profile child-20" in _refused(
-        capsys, "--listen", "pty", "--provision", str(given), "--profile", "adult-40")
+        capsys, "--listen", "pty", "--provision", str(given), "--profile", "adult-40"
+    )
 
 
 def _saved(tmp_path, **changes):
@@ -246,7 +272,8 @@ def _saved(tmp_path, **changes):
 
     made = provision()
     state = Firmware(made.identity()).manufacture(
-        clock_ms=START_S * 1000, program=made.first_program(), fill_nl=made.fill_nl)
+        clock_ms=START_S * 1000, program=made.first_program(), fill_nl=made.fill_nl
+    )
     profile = load_profile("child-20")
     file = state_file.capture(state, provision=made, profile=profile, seed=1, clock_ms=START_S * 1000, wall_ms=5)
     path = tmp_path / "a.state"
@@ -258,15 +285,25 @@ def test_state_file_round_trip_is_exact_and_private(tmp_path):
     state, profile, found, path = _saved(tmp_path)
     again = found.state(profile)
     assert (again.image, again.physics, again.log, again.history) == (
-        state.image, state.physics, state.log, state.history)
+        state.image,
+        state.physics,
+        state.log,
+        state.history,
+    )
     assert os.stat(path).st_mode & 0o777 == 0o600
     assert state_file.load(tmp_path / "none") is None
 
 
-@pytest.mark.parametrize("changes, word", [
-    ({"model_version": 9}, "model version"), ({"profile": "adult-20"}, "profile"),
-    ({"profile_digest": "00"}, "profile data"), ({"seed": 2}, "seed"),
-    ({"provision": provision(serial="OTHER")}, "serial number")])
+@pytest.mark.parametrize(
+    "changes, word",
+    [
+        ({"model_version": 9}, "model version"),
+        ({"profile": "adult-20"}, "profile"),
+        ({"profile_digest": "00"}, "profile data"),
+        ({"seed": 2}, "seed"),
+        ({"provision": provision(serial="OTHER")}, "serial number"),
+    ],
+)
 def test_a_state_file_of_another_pump_is_refused(tmp_path, changes, word):
     _, profile, found, _ = _saved(tmp_path, **changes)
     with pytest.raises(state_file.StateError, match=word):
@@ -279,11 +316,19 @@ def test_a_damaged_image_is_refused(tmp_path):
         found.state(profile)
 
 
-@pytest.mark.parametrize("changes", [
-    {"serial": "lower case"}, {"realm": "clinical"}, {"static_private": "00"}, {"fill_nl": 1.5}, {"extra": 1},
-    {"tablets": [{"id": "A", "public": "00" * 32, "psk": "00" * 32}] * 2},
-    {"clinicians": [{"public_key": "00" * 32, "role": "prescriber"}] * 2},
-    {"clinicians": [{"public_key": "00" * 32, "role": "king"}]}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"serial": "lower case"},
+        {"realm": "clinical"},
+        {"static_private": "00"},
+        {"fill_nl": 1.5},
+        {"extra": 1},
+        {"tablets": [{"id": "A", "public": "00" * 32, "psk": "00" * 32}] * 2},
+        {"clinicians": [{"public_key": "00" * 32, "role": "prescriber"}] * 2},
+        {"clinicians": [{"public_key": "00" * 32, "role": "king"}]},
+    ],
+)
 def test_provisioning_is_strict(tmp_path, changes):
     data = {**json.loads(provision().model_dump_json(by_alias=True)), **changes}
     path = tmp_path / "p.json"

@@ -15,6 +15,8 @@ from programmer.visit.machine import Phase, Word
 from programmer.visit.shell import VisitShell
 from tests.bench import DOCTOR, Bench, dose
 
+pytestmark = pytest.mark.grid
+
 OLD, NEW = 100_000, 115_000
 
 

@@ -4,6 +4,9 @@ from typing import TYPE_CHECKING
 
 from programmer.ui.messages import DraftChanged, NumberKeyed, SendAsked, UnlockAsked
 from programmer.ui.model import Model
+from programmer.visit.tablet import monotonic_ms
+
+REREAD_MS = 20_000
 
 if TYPE_CHECKING:
     from programmer.ui.clinic import ClinicApp
@@ -17,6 +20,7 @@ class Flow:
 
     def __init__(self, app: "ClinicApp") -> None:
         self.app = app
+        self._rereading = False
 
     @property
     def model(self) -> Model:
@@ -54,3 +58,18 @@ class Flow:
 
     async def tick(self) -> None:
         """Once a second."""
+
+    async def keep_fresh(self) -> None:
+        """Read the pump again while a proposal waits for its signature, every 20 s."""
+        shell, reading = self.model.shell, self.model.visit.reading
+        if shell is None or reading is None or self._rereading or monotonic_ms() - reading.at_ms <= REREAD_MS:
+            return
+        self._rereading = True
+        try:
+            await self.app.bridge.call(shell.read)
+        except Exception as error:
+            if not self.app.expected(error):
+                raise
+            await self.app.trouble(error)
+        finally:
+            self._rereading = False

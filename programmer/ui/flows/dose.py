@@ -20,7 +20,6 @@ from programmer.visit.tablet import monotonic_ms
 if TYPE_CHECKING:
     from programmer.ui.clinic import ClinicApp
 
-REREAD_MS = 20_000
 NG_PER_MCG = 1_000
 
 
@@ -108,7 +107,6 @@ class ReviewFlow(Flow):
         self.screen: ReviewScreen | None = None
         staged = self.model.visit.transaction.staged if self.model.visit.transaction else None
         self.ends_ms = monotonic_ms() + (staged.expires_in_s if staged else 0) * 1_000
-        self.rereading = False
 
     @property
     def seconds_left(self) -> int:
@@ -132,18 +130,7 @@ class ReviewFlow(Flow):
         if self.screen is None or self.model.visit.phase is not Phase.REVIEW:
             return
         await self.screen.show(self._view())
-        reading = self.model.visit.reading
-        shell = self.model.shell
-        if shell and reading and not self.rereading and monotonic_ms() - reading.at_ms > REREAD_MS:
-            self.rereading = True
-            try:
-                await self.app.bridge.call(shell.read)
-            except Exception as error:
-                if not self.app.expected(error):
-                    raise
-                await self.app.trouble(error)
-            finally:
-                self.rereading = False
+        await self.keep_fresh()
 
     async def acted(self, action: str) -> None:
         """SIGN, or BACK, which drops the proposal in the pump."""

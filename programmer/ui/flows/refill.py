@@ -142,6 +142,11 @@ class RefillFlow(Flow):
         assert self.plan is not None
         await self.app.show(RefillScreen(refill.write(self.model, tx.read_back, self.plan)))
 
+    async def tick(self) -> None:
+        """Keep the reading fresh while the pump holds the proposal."""
+        if self.step == "write":
+            await self.keep_fresh()
+
     async def acted(self, action: str) -> None:
         """BACK one step, GO ON, SIGN."""
         if action == "go":

@@ -63,6 +63,11 @@ class SendFlow(Flow):
         elif action == "verify":
             await self._verify()
 
+    async def tick(self) -> None:
+        """Keep the reading fresh until the order leaves."""
+        if self.transfer is None and not self.keeps_unlocked:
+            await self.keep_fresh()
+
     async def send_asked(self, message: SendAsked) -> None:
         """Re-authenticate, then commit; there is no way out until the verdict."""
         assert self.screen is not None

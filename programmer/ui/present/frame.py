@@ -38,7 +38,7 @@ def header(model: Model) -> HeaderView:
         record=f"{chart.chart.record}, {'identity checked' if model.identified else 'NOT CHECKED'}" if chart else "",
         user=model.user.user.name.upper() if model.user else "",
         role=role_words(model.user.role) if model.user else "",
-        clock=model.now.strftime("%a %Y-%m-%d %H:%M"),
+        clock=model.now.strftime("%Y-%m-%d %H:%M"),
     )
 
 

@@ -30,8 +30,8 @@ from programmer.visit.unfinished import Unfinished
 from protocol.messages import Alarm, Mode
 
 MODE_WORDS = {
-    Mode.SIMPLE: "RUNNING, simple continuous",
-    Mode.STOPPED: "STOPPED: no drug is flowing",
+    Mode.SIMPLE: "RUNNING, simple",
+    Mode.STOPPED: "STOPPED, no drug",
     Mode.MINIMUM_RATE: "MINIMUM RATE",
     Mode.SAFE_STATE: "SAFE STATE",
 }
@@ -107,8 +107,8 @@ def status(model: Model) -> StatusView:
         (
             Line(display.mcg_per_day(mcg(now.dose_ng_per_day)), Tone.DOSE),
             Line(MODE_WORDS[now.mode]),
-            Line(f"{display.mcg_per_ml(mcg(now.concentration_ng_per_ml))}, {display.ml_per_day(flow)}"),
-            Line(f"since {display.day(pump_day(now.since_s))}"),
+            Line(display.mcg_per_ml(mcg(now.concentration_ng_per_ml))),
+            Line(display.ml_per_day(flow)),
         ),
     )
     volume = f"{display.ml_syringe(ml(now.reservoir_nl))} of {display.ml_syringe(ml(now.capacity_nl))}"
@@ -117,7 +117,7 @@ def status(model: Model) -> StatusView:
         "RESERVOIR",
         (
             Line(volume, Tone.DOSE),
-            Line("computed, not measured"),
+            Line("computed only"),
             Line(alarm),
             Line(f"low?   {display.day(plan.low_guarded)}" if plan else ""),
         ),
@@ -125,7 +125,7 @@ def status(model: Model) -> StatusView:
     battery = CardView(
         "BATTERY",
         (
-            Line(f"{100 - now.battery_used_permille // 10} % left, computed", Tone.STRONG),
+            Line(f"{(1000 - now.battery_used_permille) // 10} % left, computed", Tone.STRONG),
             Line(f"{now.battery_mv} mV"),
             Line("indicator RAISED" if now.alarms & Alarm.ERI else "indicator not raised"),
             Line(""),
@@ -143,6 +143,7 @@ def status(model: Model) -> StatusView:
     if plan is not None:
         by = f"at the latest {display.day(plan.refill_by)}" if plan.refill_by else str(plan.not_computable)
         lines.append(Line(f"NEXT REFILL  {by}"))
+    lines.append(Line(f"DOSE SINCE   {display.day(pump_day(now.since_s))}"))
     difference = round_s(now.pump_time_s - int(model.now.timestamp()) + (model.age_s or 0))
     lines.append(Line(f"PUMP CLOCK   {difference}.   EVENTS  {now.events_next - now.events_first} in the pump's log"))
     if model.visit.word is not None:

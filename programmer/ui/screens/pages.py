@@ -178,6 +178,9 @@ class TransferScreen(FrameScreen):
         self.query_one("#verdict", Lines).show(self.verdict(view))
         self.query_one("#above", Lines).show(view.lines)
         await self.query_one("#page-actions", ActionRow).show(view.actions)
+        for button in self.query("#page-actions ActionButton"):
+            button.focus()
+            break
 
 
 class AlarmsScreen(FrameScreen):
@@ -240,6 +243,8 @@ class AuditScreen(FrameScreen):
 
 class PageScreen(FrameScreen):
     """A page of lines and up to four actions in rows of two or three: in doubt, recovery, done, errors."""
+
+    safe_focus = "#actions-0 ActionButton"
 
     def __init__(self, view: PageView) -> None:
         super().__init__()

@@ -24,6 +24,8 @@ def step_title(step: int, nothing_sent: str = "") -> str:
 class RefillScreen(FrameScreen):
     """A step without a number field: vial, compare, write."""
 
+    safe_focus = "Tile, #act-go, #act-sign"
+
     def __init__(self, view: RefillView) -> None:
         super().__init__()
         self.view = view

@@ -1,0 +1,290 @@
+"""What a pump reports, in words and as data. Unknown is "not read"; what contradicts itself is said in words."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from fractions import Fraction
+from typing import Any, Final
+
+from programmer.cli.desk import Change
+from programmer.cli.main import NOTICE
+from programmer.clinical import display
+from programmer.clinical.library import DrugLibrary
+from programmer.clinical.plan import RefillPlan
+from programmer.clinical.profiles import PumpProfile
+from programmer.clinical.refusals import CalculationRefused
+from programmer.visit.history import mcg, ml, pump_day
+from programmer.visit.planning import plan_of
+from protocol.messages import Alarm, Discrepancy, Events, Mode, Realm, Status
+from protocol.order import program_digest
+
+MODES: Final = {
+    Mode.STOPPED: "STOPPED: no drug is delivered",
+    Mode.SIMPLE: "simple continuous",
+    Mode.MINIMUM_RATE: "minimum rate: the dose is NOT delivered",
+    Mode.SAFE_STATE: "safe state: the dose is NOT delivered",
+}
+ALARMS: Final = {
+    Alarm.LOW_RESERVOIR: "low reservoir",
+    Alarm.EMPTY: "reservoir empty",
+    Alarm.ERI: "replacement indicator",
+    Alarm.EOS: "end of service",
+    Alarm.STALL: "motor stall",
+    Alarm.MEMORY: "memory error",
+    Alarm.STOPPED: "pump stopped",
+    Alarm.SAFE_STATE: "safe state",
+}
+_EVENTS: Final = {
+    1: "alarm raised",
+    2: "alarm cleared",
+    3: "alarm silenced",
+    4: "alarm sounds again",
+    5: "session opened",
+    6: "session closed",
+    7: "session interrupted",
+    8: "program in force",
+    9: "refill in force",
+    10: "command refused",
+    11: "proposal dropped",
+    12: "reset",
+    13: "memory slot bad",
+    14: "memory critical",
+}
+_OF_ALARM: Final = frozenset({1, 2, 3, 4})
+ROUNDING_NL: Final = 1_000
+"""So much the pump's counters may differ by rounding; a hundredth of what a syringe shows."""
+
+
+def realm_word(realm: Realm) -> str:
+    """``SIMULATION`` or ``REAL PUMP``."""
+    return "SIMULATION" if realm is Realm.SIMULATED else "REAL PUMP"
+
+
+def moment(seconds: int) -> str:
+    """A pump time."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def alarm_words(bits: int) -> list[str]:
+    """The alarms of a report in words."""
+    return [text for alarm, text in ALARMS.items() if bits & alarm]
+
+
+def _steady(status: Status) -> str | None:
+    if status.mode is not Mode.SIMPLE:
+        return None
+    if not status.concentration_ng_per_ml:
+        return "The pump reports a dose without a concentration."
+    flow = Fraction(status.dose_ng_per_day * 1_000_000, status.concentration_ng_per_ml)
+    return None if abs(flow - status.flow_nl_per_day) <= 1 else "The flow does not fit the dose and the concentration."
+
+
+def _says(wrong: bool, text: str) -> str | None:
+    return text if wrong else None
+
+
+_CHECKS: Final[tuple[Callable[[Status], str | None], ...]] = (
+    _steady,
+    lambda s: _says(s.program_digest8 != program_digest(s.program)[:8], "The program does not fit its own check sum."),
+    lambda s: _says(s.reservoir_nl > s.capacity_nl, "The reservoir is reported fuller than it can be."),
+    lambda s: _says(
+        abs(s.reservoir_nl - max(0, s.filled_nl - s.delivered_nl)) > ROUNDING_NL,
+        "The reservoir figure is not what was filled less what was delivered.",
+    ),
+    lambda s: _says(s.filled_at_s > s.pump_time_s, "The last fill lies in the future of the pump's clock."),
+    lambda s: _says(s.since_s > s.pump_time_s, "The program's start lies in the future of the pump's clock."),
+)
+
+
+def contradictions(status: Status) -> list[str]:
+    """What in a report contradicts itself; each a sentence."""
+    return [found for check in _CHECKS if (found := check(status)) is not None]
+
+
+HALTING: Final = Alarm.EMPTY | Alarm.STALL | Alarm.MEMORY | Alarm.STOPPED | Alarm.SAFE_STATE
+
+
+def delivers(status: Status) -> bool:
+    """Whether the pump gives its programmed dose, by its own report."""
+    return status.mode is Mode.SIMPLE and not status.gap_s and not status.alarms & HALTING
+
+
+def alarm_reached(status: Status) -> bool:
+    """Whether the computed volume is at the alarm volume or below, so that the alarm date is no longer ahead."""
+    return status.reservoir_nl <= status.alarm_nl
+
+
+def plan_or_none(status: Status, profile: PumpProfile | None, library: DrugLibrary) -> RefillPlan | None:
+    """The dates of the running fill; None where they cannot be computed, or the alarm volume is reached."""
+    if profile is None or not delivers(status) or not status.flow_nl_per_day or alarm_reached(status):
+        return None
+    try:
+        return plan_of(status, ml(status.flow_nl_per_day), profile, library)
+    except CalculationRefused:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class PumpView:
+    """All that ``status`` shows."""
+
+    serial: str
+    status: Status
+    profile: PumpProfile | None
+    plan: RefillPlan | None
+    events: Events | None
+    changes: Sequence[Change]
+    read_age_s: int
+
+
+def change_line(change: Change) -> str:
+    """One unfinished change and its word."""
+    item = change.item
+    what = (
+        f"{display.mcg_per_day(mcg(item.was_ng_per_day))} to {display.mcg_per_day(mcg(item.now_ng_per_day))}"
+        if item.kind == "dose"
+        else "the volume in the pump"
+    )
+    return f"{change.word}: {item.kind} of pump {item.serial}, {what}, begun {item.started_utc} by {item.author}"
+
+
+def change_data(change: Change) -> dict[str, Any]:
+    """One unfinished change as data."""
+    item = change.item
+    return {
+        "txid": item.transaction.txid.hex(),
+        "serial": item.serial,
+        "kind": item.kind,
+        "was_ng_per_day": item.was_ng_per_day,
+        "new_ng_per_day": item.now_ng_per_day,
+        "started_utc": item.started_utc,
+        "author": item.author,
+        "word": change.word,
+    }
+
+
+def event_line(time_s: int, code: int, argument: int) -> str:
+    """One entry of the pump's own log."""
+    name = _EVENTS.get(code, f"event {code}")
+    about = ALARMS.get(Alarm(argument), str(argument)) if code in _OF_ALARM and argument else str(argument)
+    return f"{moment(time_s)}  {name}" + (f" ({about})" if argument else "")
+
+
+def lines(view: PumpView) -> list[str]:
+    """The report as text, most important first."""
+    s, plan = view.status, view.plan
+    rows: list[tuple[str, str]] = []
+    concentration = mcg(s.concentration_ng_per_ml) if s.concentration_ng_per_ml else None
+    rows += [
+        ("pump", f"{view.serial}  {view.profile.name if view.profile else f'model number {s.profile}, no profile'}"),
+        ("mode", MODES[s.mode]),
+        ("dose", display.mcg_per_day(mcg(s.dose_ng_per_day))),
+        ("flow", display.ml_per_day(ml(s.flow_nl_per_day))),
+        ("concentration", display.mcg_per_ml(concentration)),
+        ("running since", f"{moment(s.since_s)} ({display.duration(max(0, s.pump_time_s - s.since_s))})"),
+        ("reservoir", f"{_syringe(s.reservoir_nl)} of {_syringe(s.capacity_nl)} (computed)"),
+        ("last fill", f"{_syringe(s.filled_nl)} on {display.day(pump_day(s.filled_at_s))}"),
+        ("alarm volume", _syringe(s.alarm_nl)),
+        ("alarm date", display.day(plan.alarm_nominal) if plan else _no_date(s)),
+        ("guarded", plan.low_sentence if plan else _no_date(s)),
+        ("refill by", _refill_by(plan) if plan else _no_date(s)),
+        ("discrepancy", "OPEN: no increase until a prescriber closes it" if s.discrepancy is Discrepancy.OPEN else
+         s.discrepancy.name.lower()),
+        ("battery", _battery(s)),
+        ("alarms", ", ".join(alarm_words(s.alarms)) or "no active alarm"),
+        ("silenced", ", ".join(alarm_words(s.silenced)) or "none"),
+        ("pump clock", moment(s.pump_time_s)),
+        ("read", display.age(view.read_age_s)),
+    ]  # fmt: skip
+    if s.gap_s:
+        rows.append(("not delivered", f"{display.duration(s.gap_s)} without the programmed dose"))
+    if s.staged:
+        rows.append(("proposal", "an unsigned proposal lies in the pump; it has no effect"))
+    head = [f"{realm_word(s.realm)}  {NOTICE}"]
+    if view.changes:
+        head = [f"UNFINISHED CHANGE  {change_line(change)}" for change in view.changes] + head
+    body = [f"{name:<15}{text}" for name, text in rows]
+    body += [f"INCONSISTENT   {text} Do not program; report it." for text in contradictions(s)]
+    if view.events is None:
+        body.append(f"{'events':<15}{display.NOT_READ}")
+    else:
+        body += [
+            f"{'event':<15}{event_line(item.time_s, item.code, item.argument)}" for item in view.events.items[-EVENTS:]
+        ]
+    return head + body
+
+
+EVENTS: Final = 8
+"""So many of the newest events are shown."""
+
+
+def _syringe(nl: int) -> str:
+    return display.ml_syringe(ml(nl))
+
+
+def _refill_by(plan: RefillPlan) -> str:
+    return display.day(plan.refill_by) if plan.refill_by else str(plan.not_computable)
+
+
+def _no_date(status: Status) -> str:
+    if alarm_reached(status):
+        return "reached: the pump is low or empty NOW; refill it today"
+    return "no date while the dose is not delivered" if not delivers(status) else display.NOT_READ
+
+
+def _battery(status: Status) -> str:
+    volts = Fraction(status.battery_mv, 1_000)
+    used = display.percent(Fraction(status.battery_used_permille, 10))
+    raised = f", replacement indicator since {moment(status.eri_at_s)}" if status.eri_at_s else ""
+    return f"{display.number(volts, 2)} V, {used} used{raised}"
+
+
+def _iso(day: date | None) -> str | None:
+    return None if day is None else day.isoformat()
+
+
+def as_data(view: PumpView) -> dict[str, Any]:
+    """The report as data: integers in the base units of their names, dates as ISO text, None for not known."""
+    s, plan = view.status, view.plan
+    return {
+        "realm": "simulated" if s.realm is Realm.SIMULATED else "clinical",
+        "notice": NOTICE,
+        "unfinished": [change_data(change) for change in view.changes],
+        "serial": view.serial,
+        "profile": view.profile.name if view.profile else None,
+        "mode": s.mode.name.lower(),
+        "drug": s.drug.name.lower(),
+        "dose_ng_per_day": s.dose_ng_per_day,
+        "flow_nl_per_day": s.flow_nl_per_day,
+        "concentration_ng_per_ml": s.concentration_ng_per_ml or None,
+        "running_since": moment(s.since_s),
+        "reservoir_nl": s.reservoir_nl,
+        "reservoir_basis": "computed",
+        "capacity_nl": s.capacity_nl,
+        "filled_nl": s.filled_nl,
+        "filled_at": moment(s.filled_at_s),
+        "delivered_nl": s.delivered_nl,
+        "alarm_nl": s.alarm_nl,
+        "alarm_date": _iso(plan.alarm_nominal) if plan else None,
+        "alarm_date_guarded": _iso(plan.alarm_guarded) if plan else None,
+        "low_guarded": _iso(plan.low_guarded) if plan else None,
+        "low_sentence": plan.low_sentence.replace(display.NO_BREAK, " ") if plan else None,
+        "refill_by": _iso(plan.refill_by) if plan else None,
+        "discrepancy": s.discrepancy.name.lower(),
+        "battery_mv": s.battery_mv,
+        "battery_used_permille": s.battery_used_permille,
+        "eri_at": moment(s.eri_at_s) if s.eri_at_s else None,
+        "alarms": alarm_words(s.alarms),
+        "silenced": alarm_words(s.silenced),
+        "epoch": s.epoch,
+        "gap_s": s.gap_s,
+        "proposal_staged": s.staged,
+        "pump_time": moment(s.pump_time_s),
+        "read_age_s": view.read_age_s,
+        "inconsistent": contradictions(s),
+        "events": None
+        if view.events is None
+        else [
+            [moment(item.time_s), _EVENTS.get(item.code, str(item.code)), item.argument] for item in view.events.items
+        ],
+    }

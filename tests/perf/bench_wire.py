@@ -1,0 +1,235 @@
+"""What the wire costs: ``python -m tests.perf.bench_wire``.
+
+Byte counts are exact and have limits; times are ratios within one run, medians, and have none, since a busy machine is
+no fault of the program. The wire time is that of the same bytes at 115,200 baud, 8N1, 10 bits a byte.
+"""
+
+import json
+import platform
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from drivers.serial_port import open_port
+from drivers.virtual.firmware import Reply
+from programmer.qa.pump_process import PumpProcess
+from programmer.visit.line import PortLine
+from programmer.visit.machine import Word
+from protocol.link import LinkTiming
+from protocol.messages import GetStatus, Message, Status
+from protocol.session import Pairing, TabletKeys
+from tests.bench import (
+    DOCTOR,
+    PSK,
+    PUMP_PRIVATE,
+    SERIAL,
+    TABLET_ID,
+    TABLET_PRIVATE,
+    Bench,
+    BenchLine,
+    PumpEnd,
+    dose,
+    provision,
+    public_x25519,
+    stream,
+)
+from tests.protocol.make import LARGEST_STATUS
+
+BAUD, BITS_A_BYTE = 115_200, 10
+INTERROGATION_LIMIT, CONNECT_LIMIT, CHANGE_LIMIT = 210, 400, 760
+LARGEST_REQUEST_ID = 0xFFFF
+ROUNDS = 60
+
+
+class LargestStatus:
+    """A pump's firmware whose status report has every field at the value that takes the most bytes."""
+
+    def __init__(self, firmware: Any) -> None:
+        self._firmware = firmware
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._firmware, name)
+
+    def step(self, *arguments: Any) -> tuple[Any, tuple[Any, ...]]:
+        """As the firmware, but for the answer."""
+        state, effects = self._firmware.step(*arguments)
+        return state, tuple(map(_largest, effects))
+
+
+def _largest(effect: Any) -> Any:
+    if isinstance(effect, Reply) and isinstance(effect.message, Status):
+        return replace(effect, message=LARGEST_STATUS)
+    return effect
+
+
+def interrogation_bytes() -> int:
+    """Wire bytes of one interrogation both ways at maximal values, sealed, through both real connections."""
+    bench = Bench()
+    line = BenchLine(bench.pump, bench.pipe, stream("bench"))
+    line.connect()
+    bench.pump.host.firmware = LargestStatus(bench.pump.host.firmware)  # type: ignore[assignment]
+    line.connection._request_id = LARGEST_REQUEST_ID - 1
+    before = sum(bench.pipe.offered.values())
+    assert line.exchange(GetStatus()) == LARGEST_STATUS
+    return sum(bench.pipe.offered.values()) - before
+
+
+def connect_bytes() -> int:
+    """Wire bytes from silence to an open session: wand, greeting, handshake."""
+    bench = Bench()
+    BenchLine(bench.pump, bench.pipe, stream("bench")).connect()
+    return sum(bench.pipe.offered.values())
+
+
+def change_bytes(first_request: int = 0) -> tuple[int, int]:
+    """Wire bytes of a dose change from STAGE to COMMITTED, without QUERY; and those of presenting the signer's key.
+
+    The limit is on the first: it is meant for a key that the pump has verified before. Request numbers, which grow
+    within a session, are encoded in 1 to 3 bytes; ``first_request`` moves them up.
+    """
+    bench = Bench()
+    shell = bench.shell()
+    shell.read()
+    shell.propose(dose(115_000))
+    shell.desk.line.connection._request_id += first_request  # type: ignore[attr-defined]
+    counts: dict[str, int] = {}
+    ask = shell.desk.line.exchange
+
+    def counted(message: Message) -> Message:
+        before = sum(bench.pipe.offered.values())
+        answer = ask(message)
+        counts[type(message).__name__] = sum(bench.pipe.offered.values()) - before
+        return answer
+
+    shell.desk.line.exchange = counted  # type: ignore[method-assign]
+    shell.check(DOCTOR)
+    shell.sign_and_send(DOCTOR)
+    assert shell.visit.word is Word.APPLIED
+    assert set(counts) == {"StageProgram", "ReadBack", "Present", "Commit"}
+    present = counts.pop("Present")
+    return sum(counts.values()), present
+
+
+def wire_s(count: int) -> float:
+    """Seconds that these bytes take on the wire."""
+    return count * BITS_A_BYTE / BAUD
+
+
+class Counted:
+    """A port that counts the bytes that pass it."""
+
+    def __init__(self, port: Any) -> None:
+        self._port = port
+        self.count = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._port, name)
+
+    def read(self, timeout_s: float) -> bytes:
+        """See ``Port.read``."""
+        data: bytes = self._port.read(timeout_s)
+        self.count += len(data)
+        return data
+
+    def write(self, data: bytes) -> None:
+        """See ``Port.write``."""
+        self._port.write(data)
+        self.count += len(data)
+
+
+@dataclass(frozen=True)
+class Times:
+    """Medians over many interrogations, in seconds, and the wire time of one."""
+
+    rounds: int
+    size: int
+    median_s: float
+
+    @property
+    def ratio(self) -> float:
+        """Measured time over wire time."""
+        return self.median_s / wire_s(self.size)
+
+
+def over_a_pty(rounds: int = ROUNDS) -> Times:
+    """Interrogations of a virtual pump process over a pseudo terminal, end to end: both programs and the kernel."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "provision.json"
+        file.write_text(provision().model_dump_json(by_alias=True))
+        with PumpProcess.start(file, Path(folder) / "state.json") as pump:
+            port = Counted(open_port(pump.wand))
+            line = PortLine(
+                port,
+                TabletKeys(TABLET_ID, TABLET_PRIVATE),
+                {SERIAL: Pairing(SERIAL, public_x25519(PUMP_PRIVATE), PSK)},
+                LinkTiming(None),
+                lambda: time.monotonic_ns() // 1_000_000,
+                stream(str(time.time_ns())),
+            )
+            try:
+                line.connect()
+                line.exchange(GetStatus())
+                before, taken = port.count, []
+                for _ in range(rounds):
+                    start = time.perf_counter()
+                    line.exchange(GetStatus())
+                    taken.append(time.perf_counter() - start)
+                return Times(rounds, (port.count - before) // rounds, median(taken))
+            finally:
+                line.close()
+
+
+def on_the_host(rounds: int = ROUNDS) -> Times:
+    """The tablet's share alone: encode, seal and frame the request, then unframe, open and decode the answer."""
+    bench = Bench()
+    line = BenchLine(PumpEnd(bench.clock), bench.pipe, stream("bench"))
+    line.connect()
+    host, core, taken, size = line.pump.host, line.connection, [], 0
+    for _ in range(rounds):
+        now = line.clock.ms
+        start = time.perf_counter()
+        core.request(GetStatus(), now)
+        out = core.data_to_send()
+        middle = time.perf_counter()
+        answer = host.feed(out, now)
+        again = time.perf_counter()
+        core.receive_data(answer, now)
+        taken.append(middle - start + time.perf_counter() - again)
+        size = len(out) + len(answer)
+    return Times(rounds, size, median(taken))
+
+
+def main() -> None:
+    """Print each figure beside its limit, then the same as one JSON line."""
+    interrogation, connect, (change, present) = interrogation_bytes(), connect_bytes(), change_bytes()
+    print(f"one interrogation, maximal values, sealed   {interrogation:4} bytes   limit {INTERROGATION_LIMIT}")
+    print(f"cold connect (wand, greeting, handshake)    {connect:4} bytes   limit {CONNECT_LIMIT}")
+    print(f"dose change, STAGE to COMMITTED             {change:4} bytes   limit {CHANGE_LIMIT}")
+    late, _ = change_bytes(LARGEST_REQUEST_ID - 10)
+    print(f"    with the largest request numbers        {late:4} bytes   late in a long session")
+    print(f"    presenting the signer's key, beside it  {present:4} bytes   not counted")
+    pty, host = over_a_pty(), on_the_host()
+    for label, found in (("over a pty, end to end", pty), ("tablet's share alone", host)):
+        print(
+            f"interrogation {label:23} {found.median_s * 1e3:6.2f} ms   {found.ratio:5.2f} x its wire time of "
+            f"{wire_s(found.size) * 1e3:.2f} ms ({found.size} bytes at {BAUD:,} baud, median of {found.rounds})"
+        )
+    print("times have no limit: they are ratios within this run")
+    figures = {
+        "change_bytes": change,
+        "connect_bytes": connect,
+        "host_ratio": round(host.ratio, 3),
+        "interrogation_bytes": interrogation,
+        "machine": platform.machine(),
+        "present_bytes": present,
+        "pty_ratio": round(pty.ratio, 3),
+        "python": platform.python_version(),
+    }
+    print(json.dumps(figures, sort_keys=True))
+
+
+if __name__ == "__main__":
+    main()
