@@ -6,28 +6,10 @@ Source: safety rules for infusion pumps ask for at least 1,000 entries that surv
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import IntEnum
+
+from protocol.event_codes import EventCode
 
 CAPACITY = 1_024
-
-
-class EventCode(IntEnum):
-    """What happened; the number travels on the wire, the comment says what the argument is."""
-
-    ALARM_RAISED = 1  # bit of Alarm
-    ALARM_CLEARED = 2  # bit of Alarm
-    ALARM_SILENCED = 3  # bit of Alarm
-    ALARM_RESOUNDED = 4  # bit of Alarm
-    SESSION_OPENED = 5  # 0
-    SESSION_CLOSED = 6  # requests served
-    SESSION_INTERRUPTED = 7  # requests served
-    PROGRAM_IN_FORCE = 8  # epoch
-    REFILL_IN_FORCE = 9  # epoch
-    COMMAND_REFUSED = 10  # first reason, a number of Refusal
-    STAGE_DROPPED = 11  # epoch that the proposal would have had
-    RESET = 12  # number of resets so far
-    SLOT_BAD = 13  # 0
-    MEMORY_CRITICAL = 14  # 0
 
 
 class LogError(ValueError):

@@ -17,7 +17,7 @@ from dataclasses import replace
 
 from drivers.virtual import alarms, nvm, physics, record
 from drivers.virtual.alarms import AlarmBook, Notice
-from drivers.virtual.eventlog import EventCode, EventLog
+from drivers.virtual.eventlog import EventLog
 from drivers.virtual.limits import WEEK_MS, Past
 from drivers.virtual.physics import Kind
 from drivers.virtual.pump import (
@@ -41,6 +41,7 @@ from drivers.virtual.record import Record
 from drivers.virtual.report import ALARM_BIT, events_page, status
 from drivers.virtual.rules import PumpRules, achieved_rate
 from protocol import messages
+from protocol.event_codes import EventCode
 from protocol.messages import (
     Abort,
     Alarm,

@@ -17,12 +17,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from drivers.virtual import nvm
 from drivers.virtual.accumulator import Accumulator
 from drivers.virtual.alarms import Active, AlarmBook
-from drivers.virtual.eventlog import Entry, EventCode, EventLog
+from drivers.virtual.eventlog import Entry, EventLog
 from drivers.virtual.limits import Past
 from drivers.virtual.physics import Physics
 from drivers.virtual.profiles import Profile
 from drivers.virtual.provision import Provision
 from drivers.virtual.pump import Counters, PumpState
+from protocol.event_codes import EventCode
 from protocol.participant import Memory, Participant
 
 MODEL_VERSION = 1

@@ -57,7 +57,7 @@ def open_changes(opened: Tablet) -> list[Unfinished]:
 
 
 def verdicts(opened: Tablet, before: list[Unfinished]) -> list[Change]:
-    """The word on each change of ``before`` from what the journal holds now."""
+    """The word on each change of ``before`` from what the journal holds now; ask before the visit is hung up."""
     said: dict[str, str] = {}
     for record in opened.journal.records():
         txid, kind = str(record.get("txid", "")), str(record["type"])

@@ -15,6 +15,8 @@ from programmer.clinical.profiles import PumpProfile
 from programmer.clinical.refusals import CalculationRefused
 from programmer.visit.history import mcg, ml, pump_day
 from programmer.visit.planning import plan_of
+from programmer.visit.unfinished import NotWritten
+from protocol.event_codes import EventCode
 from protocol.messages import Alarm, Discrepancy, Events, Mode, Realm, Status
 from protocol.order import program_digest
 
@@ -34,23 +36,25 @@ ALARMS: Final = {
     Alarm.STOPPED: "pump stopped",
     Alarm.SAFE_STATE: "safe state",
 }
-_EVENTS: Final = {
-    1: "alarm raised",
-    2: "alarm cleared",
-    3: "alarm silenced",
-    4: "alarm sounds again",
-    5: "session opened",
-    6: "session closed",
-    7: "session interrupted",
-    8: "program in force",
-    9: "refill in force",
-    10: "command refused",
-    11: "proposal dropped",
-    12: "reset",
-    13: "memory slot bad",
-    14: "memory critical",
+_EVENTS: Final[dict[int, str]] = {
+    EventCode.ALARM_RAISED: "alarm raised",
+    EventCode.ALARM_CLEARED: "alarm cleared",
+    EventCode.ALARM_SILENCED: "alarm silenced",
+    EventCode.ALARM_RESOUNDED: "alarm sounds again",
+    EventCode.SESSION_OPENED: "session opened",
+    EventCode.SESSION_CLOSED: "session closed",
+    EventCode.SESSION_INTERRUPTED: "session interrupted",
+    EventCode.PROGRAM_IN_FORCE: "program in force",
+    EventCode.REFILL_IN_FORCE: "refill in force",
+    EventCode.COMMAND_REFUSED: "command refused",
+    EventCode.STAGE_DROPPED: "proposal dropped",
+    EventCode.RESET: "reset",
+    EventCode.SLOT_BAD: "memory slot bad",
+    EventCode.MEMORY_CRITICAL: "memory critical",
 }
-_OF_ALARM: Final = frozenset({1, 2, 3, 4})
+_OF_ALARM: Final = frozenset(
+    {EventCode.ALARM_RAISED, EventCode.ALARM_CLEARED, EventCode.ALARM_SILENCED, EventCode.ALARM_RESOUNDED}
+)
 ROUNDING_NL: Final = 1_000
 """So much the pump's counters may differ by rounding; a hundredth of what a syringe shows."""
 
@@ -134,6 +138,7 @@ class PumpView:
     plan: RefillPlan | None
     events: Events | None
     changes: Sequence[Change]
+    not_written: Sequence[NotWritten]
     read_age_s: int
 
 
@@ -146,6 +151,14 @@ def change_line(change: Change) -> str:
         else "the volume in the pump"
     )
     return f"{change.word}: {item.kind} of pump {item.serial}, {what}, begun {item.started_utc} by {item.author}"
+
+
+def not_written_line(item: NotWritten) -> str:
+    """Drug in a pump that its memory does not hold."""
+    return (
+        f"REFILL NOT WRITTEN  Drug went into pump {item.serial} (noted {item.since_utc}) and its memory does not "
+        "hold it: its reservoir figure and alarm are wrong. Record the refill now."
+    )
 
 
 def change_data(change: Change) -> dict[str, Any]:
@@ -201,8 +214,11 @@ def lines(view: PumpView) -> list[str]:
     if s.staged:
         rows.append(("proposal", "an unsigned proposal lies in the pump; it has no effect"))
     head = [f"{realm_word(s.realm)}  {NOTICE}"]
-    if view.changes:
-        head = [f"UNFINISHED CHANGE  {change_line(change)}" for change in view.changes] + head
+    head = [
+        *(f"UNFINISHED CHANGE  {change_line(change)}" for change in view.changes),
+        *(not_written_line(item) for item in view.not_written),
+        *head,
+    ]
     body = [f"{name:<15}{text}" for name, text in rows]
     body += [f"INCONSISTENT   {text} Do not program; report it." for text in contradictions(s)]
     if view.events is None:
@@ -250,6 +266,7 @@ def as_data(view: PumpView) -> dict[str, Any]:
         "realm": "simulated" if s.realm is Realm.SIMULATED else "clinical",
         "notice": NOTICE,
         "unfinished": [change_data(change) for change in view.changes],
+        "not_written": [{"serial": item.serial, "since_utc": item.since_utc} for item in view.not_written],
         "serial": view.serial,
         "profile": view.profile.name if view.profile else None,
         "mode": s.mode.name.lower(),

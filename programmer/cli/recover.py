@@ -18,21 +18,29 @@ def run(arguments: list[str]) -> int:
     with desk.tablet(options, "recover") as tablet:
         before = desk.open_changes(tablet)
         for change in desk.verdicts(tablet, before):
-            item = change.item
-            talk.talk(f"Unfinished: {item.kind} of pump {item.serial}, begun {item.started_utc} by {item.author}.")
+            begun = change.item
+            talk.talk(f"Unfinished: {begun.kind} of pump {begun.serial}, begun {begun.started_utc} by {begun.author}.")
         with desk.visit(tablet, options.port) as shell:
             status = shell.read()
             serial, not_saved = shell.serial, bool(shell.not_saved)
-        changes = desk.verdicts(tablet, before)
+            changes, waiting = desk.verdicts(tablet, before), shell.not_written
     if options.json:
         rows = [reading.change_data(change) for change in changes]
         talk.document(
-            "programmer/recover/1", {"serial": serial, "dose_ng_per_day": status.dose_ng_per_day, "changes": rows}
+            "programmer/recover/1",
+            {
+                "serial": serial,
+                "dose_ng_per_day": status.dose_ng_per_day,
+                "changes": rows,
+                "not_written": [{"serial": item.serial, "since_utc": item.since_utc} for item in waiting],
+            },
         )
     else:
         for change in changes:
             talk.data(reading.change_line(change))
-        if not changes:
+        for item in waiting:
+            talk.data(reading.not_written_line(item))
+        if not (changes or waiting):
             talk.data("Nothing is unfinished.")
         talk.data(f"Pump {serial} gives {mcg_per_day(mcg(status.dose_ng_per_day))} by its own report.")
     if all(change.settled for change in changes):

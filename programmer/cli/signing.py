@@ -116,6 +116,8 @@ def read_first(tablet: Tablet, shell: VisitShell) -> Status:
     changes = desk.verdicts(tablet, before)
     for change in changes:
         talk.talk(f"UNFINISHED CHANGE  {reading.change_line(change)}")
+    for item in shell.not_written:
+        talk.talk(reading.not_written_line(item))
     if any(not change.settled and change.item.serial == shell.serial for change in changes):
         raise StillUnfinished
     if (status.realm is Realm.SIMULATED) is not tablet.simulated:

@@ -23,6 +23,8 @@ def run(arguments: list[str]) -> int:
             except LineFault:
                 for change in desk.verdicts(tablet, before):
                     talk.talk(f"UNFINISHED CHANGE  {reading.change_line(change)}")
+                for item in shell.not_written:
+                    talk.talk(reading.not_written_line(item))
                 raise
             try:
                 profile = tablet.profile_of(status)
@@ -42,6 +44,7 @@ def run(arguments: list[str]) -> int:
                 reading.plan_or_none(status, profile, tablet.library),
                 events,
                 changes,
+                shell.not_written,
                 (shell.desk.clock_ms() - shell.visit.reading.at_ms) // 1_000,
             )
             not_saved = bool(shell.not_saved)

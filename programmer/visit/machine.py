@@ -329,6 +329,7 @@ _TABLE: dict[tuple[Phase, type[Event]], Rule] = {
     (Phase.VERIFIED, Propose): _propose,
     (Phase.READ, Injected): _injected,
     (Phase.PROPOSED, Injected): _injected,
+    (Phase.VERIFIED, Injected): _injected,
     (Phase.PROPOSED, Check): _check,
     (Phase.PROPOSED, Withdraw): _withdraw_draft,
     (Phase.REVIEW, Withdraw): _withdraw_staged,

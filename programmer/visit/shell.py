@@ -144,6 +144,7 @@ class VisitShell:
         self._keys: dict[str, tuple[bytes, str]] = {}
         self._begun = b""
         self._told: set[bytes] = set()
+        self._finished: dict[str, Transaction] = {}
         self._finish_recorded()
 
     def unlock_patient(self, ref: str, key: bytes, kid: str) -> None:
@@ -176,6 +177,11 @@ class VisitShell:
         if self.opened is None:
             self._open()
         self._settle()
+        finished = self._finished.pop(self._serial(), None)
+        if finished is not None and self.visit.transaction is None:
+            self.visit = replace(self.visit, transaction=finished)
+            if finished.committed is not None:
+                self.pump_state = PumpState(finished.committed.epoch, finished.committed.chain)
         before = self.desk.clock_ms()
         message = self._ask(GetStatus())
         assert isinstance(message, Status)
@@ -468,13 +474,17 @@ class VisitShell:
                 raise LineLost(EndReason.LINK_LOST)
 
     def _finish_recorded(self) -> None:
-        """Write into the log what the journal already knows for certain; the pump is not needed for it."""
+        """Write into the log what the journal already knows for certain; the pump is not needed for it.
+
+        The word on it is given, and an applied change verified, at the next reading of that pump.
+        """
         for item in unfinished(self.desk.journal.records()):
             if item.transaction.state in FINAL:
                 pump = self.desk.pumps.get(item.serial)
                 self.subject = Subject(item.patient, pump.tag if pump else "0" * 32)
                 self._end_change(item.transaction)
-                self.subject = None
+                self._finished[item.serial] = item.transaction
+                self.subject = self.pump_state = None
 
     def _end_change(self, tx: Transaction) -> None:
         if tx.state not in FINAL:

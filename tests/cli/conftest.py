@@ -4,22 +4,33 @@ from pathlib import Path
 
 import pytest
 
-from programmer.identity.keyfile import FLOOR, Cost
+from programmer.identity.keyfile import Cost
+from programmer.identity.tablet import Identity
 from programmer.qa import demo_clinic
 from tests.cli.clinic import Desk, copied
 
+CHEAP = Cost(1, 64, 1)
 
-def _least(*_: object, **__: object) -> Cost:
-    return FLOOR
+
+def _cheap(*_: object, **__: object) -> Cost:
+    return CHEAP
 
 
 @pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One clinic, with the least work per guess that a tablet accepts."""
-    folder = tmp_path_factory.mktemp("clinic")
+def quick() -> Iterator[None]:
+    """Tablets that take the least work per guess; what a guess costs is tested with the key files."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(demo_clinic, "calibrate", _least)
-        demo_clinic.create(folder / "data", folder / "state")
+        patch.setattr(demo_clinic, "calibrate", _cheap)
+        for way in (Identity.create, Identity.open):
+            patch.setitem(way.__func__.__kwdefaults__, "floor", CHEAP)
+        yield
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory, quick: None) -> Path:
+    """One clinic, made once."""
+    folder = tmp_path_factory.mktemp("clinic")
+    demo_clinic.create(folder / "data", folder / "state")
     return folder
 
 

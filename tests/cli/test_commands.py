@@ -1,6 +1,8 @@
 """Each command on its usual way: data on standard output, the word, the exit code, the log behind it."""
 
 from programmer.qa.demo_clinic import DOSE_NG, SERIAL
+from programmer.visit.tablet import Tablet
+from programmer.visit.unfinished import pack, unpack
 from tests.cli.clinic import DOCTOR, NURSE
 
 NOTICE = "not a cleared medical device; for simulation, training and research"
@@ -128,6 +130,18 @@ def test_a_refill_beyond_tolerance_needs_a_cause_and_blocks_increases(desk):
     desk.nothing_changed()
 
 
+def test_drug_that_the_pump_does_not_know_of_is_shown_until_it_is_written(desk):
+    desk.pump.control.send("fault", id="F-L12", when="tx:STAGE", byte=0)
+    said = refill(desk)
+    assert (said.code, said.out.splitlines()[-1]) == (3, "NOT APPLIED")
+    assert "Record this refill before the patient leaves" in said.err
+    assert "REFILL NOT WRITTEN" in desk.run("recover", "--port", desk.pump.wand).out
+    assert "REFILL NOT WRITTEN" in desk.run("status", "--port", desk.pump.wand).out.splitlines()[0]
+    assert refill(desk).code == 0
+    assert desk.run("status", "--port", desk.pump.wand, "--json").data["not_written"] == []
+    desk.log_is_whole()
+
+
 def test_another_concentration_is_another_way(desk):
     refill(desk, conc="2000 mcg/mL").sentence(1, "bridge", "Nothing was sent.")
     refill(desk, injected="40 mL").sentence(1, "Plan a smaller volume.")
@@ -148,6 +162,22 @@ def test_a_lost_answer_is_in_doubt_until_the_pump_is_read(desk):
     assert found.data["dose_ng_per_day"] == desk.pump.dose_ng == 115_000
     assert desk.run("recover", "--port", desk.pump.wand).out.startswith("Nothing is unfinished.")
     desk.log_is_whole()
+
+
+def test_a_change_of_another_pump_stays_in_doubt(desk):
+    desk.pump.control.send("fault", id="F-L12", when="tx:COMMIT", byte=0)
+    assert desk.dose("115 mcg/day").code == 6
+    with Tablet.open(desk.data, desk.state) as tablet:
+        for record in tablet.journal.records():
+            stage = unpack(str(record["stage"])) if "stage" in record else None
+            other = {"stage": pack(stage.model_copy(update={"txid": bytes(16)}))} if stage else {}
+            tablet.journal.append({**record, **other, "txid": bytes(16).hex(), "serial": "VP-000999"})
+    said = desk.run("recover", "--port", desk.pump.wand)
+    assert said.code == 6
+    assert [line.partition(":")[0] for line in said.out.splitlines()[:2]] == ["NOT APPLIED", "IN DOUBT"]
+    assert "Read pump VP-000999 too" in said.err
+    assert desk.run("status", "--port", desk.pump.wand).code == 6
+    assert desk.dose("115 mcg/day").code == 0
 
 
 def test_status_shows_and_settles_an_unfinished_change_first(desk):

@@ -5,9 +5,13 @@ import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
+from pkgutil import walk_packages
 
 import pytest
 
+import drivers
+import programmer
+import protocol
 from programmer.cli import faults, main
 from programmer.cli.exits import Exit
 from programmer.cli.main import COMMANDS
@@ -59,6 +63,28 @@ def test_the_overview_names_every_command_and_fits(capsys):
 def test_every_row_of_the_table_names_an_exception(name):
     module, _, kind = name.rpartition(".")
     assert issubclass(getattr(import_module(module), kind), Exception)
+
+
+DEFECTS = {
+    "programmer.audit.entries.SchemaError",
+    "programmer.clinical.inputs.Malformed",
+    "protocol.coordinator.OutOfTurn",
+}
+"""Errors that only a defect of the program raises: they end as internal faults, with a report."""
+
+
+def test_no_error_of_the_program_is_without_a_code():
+    """Screens and the virtual pump's own process have their own ends."""
+    without = set()
+    for package in (programmer, drivers, protocol):
+        for found in walk_packages(package.__path__, f"{package.__name__}."):
+            if found.name.startswith(("programmer.ui", "drivers.virtual")) or found.name.endswith("__main__"):
+                continue
+            for kind in vars(import_module(found.name)).values():
+                if isinstance(kind, type) and issubclass(kind, Exception) and kind.__module__ == found.name:
+                    name = f"{kind.__module__}.{kind.__qualname__}"
+                    without |= {name} if faults.exit_of(_raised(name)) is None else set()
+    assert without == DEFECTS
 
 
 def _raised(name: str) -> Exception:

@@ -11,9 +11,11 @@ import pytest
 
 from programmer.audit.log import Head, MemoryLogStore
 from programmer.records.errors import DiskFull
+from programmer.visit.journal import Journal
 from programmer.visit.line import LineFault
 from programmer.visit.machine import Leaving, NotNow, Phase, Word, lock
 from programmer.visit.shell import NotSaved, VisitShell
+from programmer.visit.unfinished import unfinished
 from protocol.messages import Commit, Message
 from tests.bench import DOCTOR, NURSE, Bench, dose, refill
 from tests.visit.disk import CRASH, SHORT, SHORT_FULL, Crash
@@ -95,6 +97,8 @@ class Trial:
 
     def judge_after_restart(self) -> None:
         self.bench.power_off()
+        left = unfinished(Journal.open(JOURNAL, self.bench.disk).records())
+        self.bench.power_off()
         shell = self.bench.shell()
         assert self.sent or not any(entry.type == "change.outcome" for entry in self.outcomes(shell, "applied"))
         status = shell.read()
@@ -103,6 +107,7 @@ class Trial:
         assert shell.not_saved == ""
         word = shell.visit.word
         assert word in (None, Word.APPLIED if self.sent else Word.NOT_APPLIED)
+        assert word is not None or not left, "what was open at the start gets its word"
         intents = [entry for entry in shell.desk.log.entries() if entry.type == "change.intent"]
         final = self.outcomes(shell, "applied") + self.outcomes(shell, "not_applied")
         assert len(final) == len(intents), "each signed change has one end in the log"

@@ -17,9 +17,10 @@ import pytest
 
 from programmer.audit.export import export_log
 from programmer.audit.verify import verify_files
+from programmer.identity.keyfile import FLOOR
 from programmer.qa import demo_clinic
 from programmer.qa.pump_process import PumpProcess
-from programmer.visit.machine import Word
+from programmer.visit.machine import Phase, Word
 from programmer.visit.tablet import Tablet
 from programmer.visit.unfinished import unfinished
 from protocol.coordinator import State
@@ -45,6 +46,7 @@ POINTS = (
     Point("journal staging", State.DANGLING, False, False),
     Point("sent StageProgram", State.DANGLING, False, False),
     Point("after Staged", State.DANGLING, False, False),
+    Point("sent ReadBack", State.DANGLING, False, False),
     Point("after ReadBackReport", State.DANGLING, False, False),
     Point("before intent row", State.DANGLING, False, False),
     Point("after intent row", State.DANGLING, False, True),
@@ -52,6 +54,7 @@ POINTS = (
     Point("sent Commit", State.IN_DOUBT, None, True),
     Point("after Committed", State.IN_DOUBT, True, True),
     Point("journal committed", SETTLED, True, True),
+    Point("before outcome row", SETTLED, True, True),
     Point("after outcome row", SETTLED, True, True),
 )
 """``sent Commit`` leaves to the pump whether the order arrived whole; whatever it did has to be found."""
@@ -80,7 +83,9 @@ class Clinic:
 @pytest.fixture(scope="module")
 def clinic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clinic]:
     data, state = tmp_path_factory.mktemp("clinic"), tmp_path_factory.mktemp("tablet")
-    demo_clinic.create(data, state)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(demo_clinic, "calibrate", lambda clock_ns: FLOOR)  # the least cost that a key may have
+        demo_clinic.create(data, state)
     with PumpProcess.start(demo_clinic.provision_path(data), demo_clinic.state_path(data)) as pump:
         dying = subprocess.Popen(
             [sys.executable, "-m", "tests.crash.tablet_process", str(data), str(state), pump.wand],
@@ -131,8 +136,8 @@ def test_killed_there_the_change_is_shown_first_and_ends_in_the_truth(clinic: Cl
         assert (status.dose_ng_per_day, status.epoch) == (truth["dose_ng_per_day"], truth["epoch"])
         assert (truth["dose_ng_per_day"], truth["epoch"] - before["epoch"]) == ((new, 1) if applied else (old, 0))
         assert not truth["staged"], "nothing is left in the pump that could act later"
-        if point.shown != SETTLED:
-            assert shell.visit.word is (Word.APPLIED if applied else Word.NOT_APPLIED)
+        assert shell.visit.word is (Word.APPLIED if applied else Word.NOT_APPLIED)
+        assert shell.visit.phase is (Phase.VERIFIED if applied else Phase.READ)
         verdict = APPLIED if applied else NOT_APPLIED
         signed = [("change.intent", None), ("change.outcome", verdict)]
         assert told(tablet, txid) == (signed if point.signed else REFUSED)

@@ -5,7 +5,8 @@ import pytest
 from drivers.virtual import alarms
 from drivers.virtual.accumulator import DAY_MS
 from drivers.virtual.alarms import AlarmBook, Notice, SilenceError
-from drivers.virtual.eventlog import EventCode, EventLog, LogError
+from drivers.virtual.eventlog import EventLog, LogError
+from protocol.event_codes import EventCode
 
 
 def test_raised_once_and_cleared_once():

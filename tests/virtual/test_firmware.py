@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from drivers.virtual import nvm, physics, record
-from drivers.virtual.eventlog import EventCode
 from drivers.virtual.physics import TRUE_NL
 from drivers.virtual.pump import Gain, Needle
+from protocol.event_codes import EventCode
 from protocol.events import WandFound
 from protocol.messages import (
     Abort,
