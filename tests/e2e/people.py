@@ -58,12 +58,12 @@ class Hands:
         self.choose("SAME PATIENT")
         self.at.page("CHANGE DOSE", "identity checked")
 
-    def send(self, person: tuple[str, str], value: str) -> None:
+    def send(self, person: tuple[str, str], value: str, unit: str = "") -> None:
         """Sign and send: the secret, then the value again; with the mouse the button held."""
         self.at.page("SIGN AND SEND")
         self.secret(person[1])
         if self.mouse:
-            self.at.hold(f"SEND {value}")
+            self.at.hold(f"SEND {value}{unit}")
         else:
             self.at.press("enter")
             self.at.digits(value)

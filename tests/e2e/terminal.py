@@ -27,7 +27,8 @@ DEAF_S = 0.35
 """A fresh page ignores presses for 300 ms after it came."""
 KEY_GAP_S = 0.08
 """Between two digits: the field takes two of the same within 60 ms for a bounce."""
-HOLD_S = 1.7
+QUIET_S = 0.06
+"""A paint comes in pieces; after so long without one it is whole."""
 FOCUS = THEMES[0].variables["key-focus"].lstrip("#").lower()
 NAMED = {
     "enter": "\r", "tab": "\t", "esc": "\x1b", "ctrl+q": "\x11", "down": "\x1b[B",
@@ -73,16 +74,23 @@ class Terminal:
         while (left := end - time.monotonic()) > 0:
             self._read(left)
 
-    def _read(self, wait_s: float) -> None:
+    def _read(self, wait_s: float) -> bool:
+        """Take in one piece; whether there was one."""
         ready, _, _ = select.select([self._master], [], [], wait_s)
         if not ready:
-            return
+            return False
         try:
             data = os.read(self._master, 65536)
         except OSError:  # the other end is closed
             time.sleep(min(wait_s, 0.02))
-            return
+            return False
         self._stream.feed(data)
+        return True
+
+    def settle(self) -> None:
+        """Take in the rest of what is being painted."""
+        while self._read(QUIET_S):
+            pass
 
     def until(self, seen: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> None:
         """Wait until ``seen`` holds. Raises ``NotSeen`` with the screen."""
@@ -100,6 +108,7 @@ class Terminal:
         """Wait for another page, and until it hears."""
         self.see(*texts)
         self.look(DEAF_S)
+        self.settle()
 
     # -- keys -------------------------------------------------------------------------------------------------------
 
@@ -118,15 +127,27 @@ class Terminal:
 
     def secret(self, text: str) -> None:
         """Key a secret; only its length is painted."""
-        self.press(*text)
+        os.write(self._master, text.encode())
         self.see("•" * len(text))
 
     def focused(self, label: str) -> bool:
-        """Whether the control with that label has the focus, by its colour."""
-        for row, column in self._places(label):
-            if self.glass.buffer[row][column].bg.lower() == FOCUS:
-                return True
+        """Whether the control with that label has the focus, by its colour; an unavailable one by its edge."""
+        return any(
+            self.glass.buffer[row][column].bg.lower() == FOCUS or self._edged(row, column)
+            for row, column in self._places(label)
+        )
+
+    def _edged(self, row: int, column: int) -> bool:
+        """Whether the nearest edge to the left is the heavy one of the focus."""
+        for cell in (self.glass.buffer[row][x] for x in range(column - 1, -1, -1)):
+            if cell.data in "│┃":
+                return cell.data == "┃" and cell.fg.lower() == FOCUS
         return False
+
+    def _look_of_the_page(self) -> list[tuple[str, str, bool]]:
+        """Colours and heavy edges under the header: what moves with the focus, and with no clock."""
+        cells = (self.glass.buffer[y][x] for y in range(4, self.glass.lines) for x in range(self.glass.columns))
+        return [(cell.fg, cell.bg, cell.data == "┃") for cell in cells]
 
     def choose(self, label: str) -> None:
         """Go to a control with Tab and press Enter."""
@@ -135,8 +156,10 @@ class Terminal:
             if self.focused(label):
                 self.press("enter")
                 return
+            before = self._look_of_the_page()
             self.press("tab")
-            self.look(0.06)
+            self.until(lambda: self._look_of_the_page() != before, "the focus moving on")  # noqa: B023  # at once
+            self.settle()
         raise NotSeen(f"Tab never reaches {label!r} on this screen:\n{self.text}")
 
     # -- mouse ------------------------------------------------------------------------------------------------------
@@ -164,11 +187,14 @@ class Terminal:
         self._mouse(x, y, False)
         self.look(0.03)
 
-    def hold(self, label: str, seconds: float = HOLD_S) -> None:
-        """Press, keep pressed, release."""
+    def hold(self, label: str, seconds: float | None = None) -> None:
+        """Press and keep pressed until the button is gone, as the bar on it asks for, or only for ``seconds``."""
         x, y = self.place(label)
         self._mouse(x, y, True)
-        self.look(seconds)
+        if seconds is None:
+            self.until(lambda: not self._places(label), f"that {label!r} acts")
+        else:
+            self.look(seconds)
         self._mouse(x, y, False)
         self.look(0.03)
 

@@ -8,6 +8,7 @@ from programmer.ui.flows.base import Flow
 from programmer.ui.messages import UnlockAsked
 from programmer.ui.present import change, home
 from programmer.ui.present.views import ActionView, Tone
+from programmer.ui.present.wrap import said
 from programmer.ui.screens.pages import PageScreen, PickScreen
 from programmer.ui.screens.unlock import UnlockScreen
 from programmer.visit.machine import Word
@@ -58,7 +59,7 @@ class UnlockFlow(Flow):
             count = identity.attempts(message.user).wrong
             body = {"count": count, "user": message.user}
             await self.app.bridge.call(lambda: log.append(Draft("auth.failed", body, identity.device)))
-            self.screen.show_word(str(error))
+            self.screen.show_word(said(error))
             return
         self.model.user = user
         await self.app.bridge.call(lambda: log.append(Draft("session.opened", {"factors": ["secret"]}, user)))
@@ -134,7 +135,7 @@ class ConnectFlow(Flow):
             self.model.link = LOST
             self.screen = None
             await self.app.close_visit()
-            await self._show(str(error))
+            await self._show(said(error))
             return
         self.screen = PickScreen(home.identity(self.model))
         await self.app.show(self.screen)
@@ -220,7 +221,7 @@ class DoubtFlow(Flow):
             if not self.app.expected(error):
                 raise
             self.model.link = LOST
-            await self._show(str(error))
+            await self._show(said(error))
             return
         word = self.model.visit.word
         open_still = {item.transaction.txid for item in waiting(self.model.tablet)}
