@@ -51,15 +51,20 @@ class FarEnd:
 
     port: MemoryPort
     answer: Answer
+    going: bool = True
 
     def run(self) -> None:
         try:
-            while True:
+            while self.going:
                 data = self.port.read(0.5)
                 if data:
                     self.port.write(self.answer(data))
         except Exception:
             return  # the line has ended
+
+    def close(self) -> None:
+        self.going = False
+        self.port.close()
 
 
 Opener = Callable[..., PortLine]
@@ -72,20 +77,22 @@ def opened() -> Iterator[Opener]:
 
     def open_line(answer: Answer, timing: LinkTiming = QUICK, paired: dict[str, Pairing] = PAIRED) -> PortLine:
         near, far = memory_pair()
-        threading.Thread(target=FarEnd(far, answer).run, daemon=True).start()
+        end = FarEnd(far, answer)
+        threading.Thread(target=end.run, daemon=True).start()
         notices: list[object] = []
         sent: list[Message] = []
         made = PortLine(
             near, TabletKeys(TABLET_ID, TABLET_PRIVATE), paired, timing, monotonic_ms, stream("line"), notices.append,
             sent.append,
         )  # fmt: skip
-        made.far, made.notices, made.sent_messages = far, notices, sent  # type: ignore[attr-defined]
+        made.far, made.notices, made.sent_messages = end, notices, sent  # type: ignore[attr-defined]
         lines.append(made)
         return made
 
     yield open_line
     for made in lines:
         made.close()
+        made.far.close()  # type: ignore[attr-defined]
 
 
 def test_an_exchange_tells_when_its_request_has_left(opened: Opener) -> None:
