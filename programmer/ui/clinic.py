@@ -32,6 +32,7 @@ from programmer.ui.model import Model
 from programmer.ui.present import change
 from programmer.ui.present.frame import frame
 from programmer.ui.present.views import ActionView, PageView, Tone
+from programmer.ui.present.wrap import said
 from programmer.ui.screens.base import FrameScreen
 from programmer.ui.screens.pages import PageScreen
 from programmer.visit.crash import report
@@ -126,10 +127,10 @@ class ClinicApp(ProgrammerApp):
             self.model.link = LOST
             flow = DoubtFlow(self)
             await self.start_flow(flow)
-            self.say(str(error))
+            self.say(said(error))
         else:
             actions = (ActionView("back", "GO ON"),)
-            await self.start_flow(NoticeFlow(self, change.notice("NOT DONE", [str(error)], actions, Tone.NOTE), {}))
+            await self.start_flow(NoticeFlow(self, change.notice("NOT DONE", [said(error)], actions, Tone.NOTE), {}))
 
     # -- routing ----------------------------------------------------------------------------------------------------
 
@@ -268,6 +269,9 @@ class ClinicApp(ProgrammerApp):
     async def lock_out(self) -> None:
         """Back to the first page; only possible where the visit's lock is open."""
         await self.close_visit()
+        if self.model.user is not None:
+            log, user = self.model.tablet.log, self.model.user
+            await self.bridge.call(lambda: log.append(Draft("session.closed", {"cause": "visit closed"}, user)))
         self.model.user = None
         await self.start_flow(UnlockFlow(self))
 

@@ -8,12 +8,13 @@ from programmer.ui.flows.base import Flow
 from programmer.ui.messages import UnlockAsked
 from programmer.ui.present import change, home
 from programmer.ui.present.views import ActionView, Tone
+from programmer.ui.present.wrap import said
 from programmer.ui.screens.pages import PageScreen, PickScreen
 from programmer.ui.screens.unlock import UnlockScreen
 from programmer.visit.machine import Word
 from programmer.visit.shell import VisitShell
 from programmer.visit.tablet import Tablet
-from programmer.visit.unfinished import Unfinished, unfinished
+from programmer.visit.unfinished import NotWritten, Unfinished, not_written, unfinished
 from protocol.events import EndReason
 from protocol.wand import Coupling
 
@@ -28,6 +29,11 @@ def waiting(tablet: Tablet) -> list[Unfinished]:
     return unfinished(tablet.journal.records())
 
 
+def unwritten(tablet: Tablet) -> list[NotWritten]:
+    """Pumps into which drug was injected and whose memory does not hold it yet."""
+    return not_written(tablet.journal.records())
+
+
 class UnlockFlow(Flow):
     """Who are you. ``behind`` is the flow that goes on afterwards, when the screen was only locked."""
 
@@ -38,7 +44,7 @@ class UnlockFlow(Flow):
 
     async def begin(self) -> None:
         """Show the users; nobody is preselected."""
-        self.screen = UnlockScreen(home.unlock(self.model, waiting(self.model.tablet)))
+        self.screen = UnlockScreen(home.unlock(self.model, waiting(self.model.tablet), unwritten(self.model.tablet)))
         await self.app.show(self.screen, curtain=self.behind is not None)
 
     async def unlock_asked(self, message: UnlockAsked) -> None:
@@ -53,7 +59,7 @@ class UnlockFlow(Flow):
             count = identity.attempts(message.user).wrong
             body = {"count": count, "user": message.user}
             await self.app.bridge.call(lambda: log.append(Draft("auth.failed", body, identity.device)))
-            self.screen.show_word(str(error))
+            self.screen.show_word(said(error))
             return
         self.model.user = user
         await self.app.bridge.call(lambda: log.append(Draft("session.opened", {"factors": ["secret"]}, user)))
@@ -129,7 +135,7 @@ class ConnectFlow(Flow):
             self.model.link = LOST
             self.screen = None
             await self.app.close_visit()
-            await self._show(str(error))
+            await self._show(said(error))
             return
         self.screen = PickScreen(home.identity(self.model))
         await self.app.show(self.screen)
@@ -215,7 +221,7 @@ class DoubtFlow(Flow):
             if not self.app.expected(error):
                 raise
             self.model.link = LOST
-            await self._show(str(error))
+            await self._show(said(error))
             return
         word = self.model.visit.word
         open_still = {item.transaction.txid for item in waiting(self.model.tablet)}

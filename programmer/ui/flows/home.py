@@ -13,6 +13,7 @@ from programmer.ui.flows.enter import LOST, ConnectFlow, open_visit
 from programmer.ui.flows.refill import RefillFlow
 from programmer.ui.present import change, home
 from programmer.ui.present.views import Line, Tone
+from programmer.ui.present.wrap import said
 from programmer.ui.screens.pages import AlarmsScreen, AuditScreen, PageScreen, StatusScreen
 from programmer.visit.tablet import monotonic_ms
 from protocol.messages import Alarm
@@ -64,7 +65,7 @@ class HomeFlow(Flow):
             if not self.app.expected(error):
                 raise
             self.model.link = LOST
-            self.screen.say(str(error))
+            self.screen.say(said(error))
             return
         await self.screen.show(home.status(self.model))
         self.screen.say("")

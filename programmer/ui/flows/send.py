@@ -9,11 +9,12 @@ from programmer.ui.flows.base import Flow
 from programmer.ui.messages import SendAsked
 from programmer.ui.present import change
 from programmer.ui.present.views import SignView
+from programmer.ui.present.wrap import said
 from programmer.ui.screens.pages import TransferScreen
 from programmer.ui.screens.sign import SignScreen
+from programmer.visit.desk import NotSaved, PumpRefused, StaleReading
 from programmer.visit.logbook import RefillFacts
 from programmer.visit.machine import Phase, Word
-from programmer.visit.shell import NotSaved, PumpRefused, StaleReading
 
 if TYPE_CHECKING:
     from programmer.ui.clinic import ClinicApp
@@ -85,7 +86,7 @@ class SendFlow(Flow):
             self.keeps_unlocked = False
             if not self.app.expected(error):
                 raise
-            await self.screen.show(self._view(f"{error} Nothing was sent."))
+            await self.screen.show(self._view(f"{said(error).rstrip('.')}. Nothing was sent."))
             return
         self.model.user = author
         await self._send()
@@ -99,7 +100,7 @@ class SendFlow(Flow):
         try:
             await self.app.bridge.call(lambda: shell.sign_and_send(author, self.signing.facts))
         except (PumpRefused, NotSaved, StaleReading) as error:
-            trouble = str(error)
+            trouble = said(error)
         self.keeps_unlocked = False
         word = shell.visit.word or Word.NOT_APPLIED
         if shell.visit.phase is Phase.APPLIED:
@@ -121,7 +122,7 @@ class SendFlow(Flow):
             if not self.app.expected(error):
                 raise
             self.model.link = "NO LINK"
-            await self.transfer.show(change.unverified(self.passed, str(error)))
+            await self.transfer.show(change.unverified(self.passed, said(error)))
             return
         await self.transfer.show(change.ended(self.passed, Word.APPLIED, self._told(Word.APPLIED), shell.not_saved))
 

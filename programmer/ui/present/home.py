@@ -26,7 +26,7 @@ from programmer.ui.present.wrap import NARROW, wrapped
 from programmer.visit.history import mcg, ml, pump_day
 from programmer.visit.planning import plan_of
 from programmer.visit.tablet import SOFTWARE
-from programmer.visit.unfinished import Unfinished
+from programmer.visit.unfinished import NotWritten, Unfinished
 from protocol.messages import Alarm, Mode
 
 MODE_WORDS = {
@@ -37,9 +37,12 @@ MODE_WORDS = {
 }
 
 
-def unlock(model: Model, waiting: Sequence[Unfinished], message: str = "") -> UnlockView:
+def unlock(
+    model: Model, waiting: Sequence[Unfinished], injected: Sequence[NotWritten] = (), message: str = ""
+) -> UnlockView:
     """Who are you; the clinic's unfinished visits first, without patient data."""
     notices = [Line(f"!  UNFINISHED  pump {item.serial}: read it first", Tone.BAD) for item in waiting]
+    notices += [Line(f"!  REFILL NOT WRITTEN  pump {item.serial}", Tone.BAD) for item in injected]
     notices += [line for hint in model.hints for line in wrapped(hint, Tone.NOTE, NARROW)]
     library = model.tablet.library
     users = tuple(TileView(user.id, user.name, role_words(user.role)) for user in model.tablet.identity.users())
@@ -87,7 +90,7 @@ def identity(model: Model) -> PickView:
 def _may(model: Model, action: str) -> str:
     """Why this person may not do it; blank where they may."""
     answer = check(model.signer.role, action, realm=model.tablet.clinic.realm)
-    return "" if isinstance(answer, Allowed) else answer.reason
+    return "" if isinstance(answer, Allowed) else answer.reason.replace(f"The role {model.signer.role}", "Your role")
 
 
 def running_dose(model: Model) -> str:
@@ -143,11 +146,13 @@ def status(model: Model) -> StatusView:
     if plan is not None:
         by = f"at the latest {display.day(plan.refill_by)}" if plan.refill_by else str(plan.not_computable)
         lines.append(Line(f"NEXT REFILL  {by}"))
-    lines.append(Line(f"DOSE SINCE   {display.day(pump_day(now.since_s))}"))
     difference = round_s(now.pump_time_s - int(model.now.timestamp()) + (model.age_s or 0))
     lines.append(Line(f"PUMP CLOCK   {difference}.   EVENTS  {now.events_next - now.events_first} in the pump's log"))
-    if model.visit.word is not None:
-        lines.append(Line(f"LAST CHANGE  {model.visit.word.value}", Tone.STRONG))
+    if model.visit.injected:
+        lines.append(Line("REFILL NOT WRITTEN: drug went in that the pump does not know. Record it now.", Tone.BAD))
+    since = f"DOSE SINCE   {display.day(pump_day(now.since_s))}"
+    word = model.visit.word
+    lines.append(Line(since) if word is None else Line(f"{since}.   LAST CHANGE  {word.value}", Tone.STRONG))
     if model.shell is not None and model.shell.not_saved:
         lines += wrapped(model.shell.not_saved, Tone.BAD)
     return StatusView((dose, reservoir, battery), tuple(lines), _status_actions(model))

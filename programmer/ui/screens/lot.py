@@ -17,7 +17,7 @@ class LotScreen(FrameScreen):
 
     def body(self) -> ComposeResult:
         """Title, fields, buttons."""
-        yield SafeText(step_title(1, "nothing sent yet"), id="title")
+        yield SafeText(step_title(1, "nothing sent"), id="title")
         yield Lines((Line("Scan or type the lot and the expiry date (YYYY-MM-DD)."),), id="above")
         yield SafeText("Lot", classes="caption")
         yield Input(id="lot", max_length=20, select_on_focus=False)
