@@ -19,10 +19,11 @@ from drivers.virtual.host import VirtualPumpHost
 from drivers.virtual.provision import Clinician, InitialProgram, Provision, Tablet
 from programmer.audit.log import AuditLog, MemoryLogStore, Stamp
 from programmer.audit.note import ED25519, VKey
+from programmer.visit.desk import Desk, PumpOnFile
 from programmer.visit.journal import Journal
 from programmer.visit.line import LineLost, NoPump, Opened
 from programmer.visit.proposal import Annex, DoseProposal, RefillProposal
-from programmer.visit.shell import Desk, PumpOnFile, VisitShell
+from programmer.visit.shell import VisitShell
 from protocol.connection import TabletConnection
 from protocol.events import Event, Received, SessionEnded, SessionOpened, WandFound
 from protocol.link import LinkTiming

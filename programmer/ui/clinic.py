@@ -269,6 +269,9 @@ class ClinicApp(ProgrammerApp):
     async def lock_out(self) -> None:
         """Back to the first page; only possible where the visit's lock is open."""
         await self.close_visit()
+        if self.model.user is not None:
+            log, user = self.model.tablet.log, self.model.user
+            await self.bridge.call(lambda: log.append(Draft("session.closed", {"cause": "visit closed"}, user)))
         self.model.user = None
         await self.start_flow(UnlockFlow(self))
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from programmer.visit.shell import PumpOnFile
+from programmer.visit.desk import PumpOnFile
 from protocol.session import Pairing
 
 Hex16 = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]

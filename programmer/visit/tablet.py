@@ -26,10 +26,11 @@ from programmer.clinical.profiles import PumpProfile, profile
 from programmer.identity.tablet import Identity
 from programmer.identity.users import UserSigner
 from programmer.records.store import Store
+from programmer.visit.desk import Desk
 from programmer.visit.journal import Journal
 from programmer.visit.line import PortLine
 from programmer.visit.pumps import META, PumpCard, pack_cards, unpack_cards
-from programmer.visit.shell import Desk, VisitShell
+from programmer.visit.shell import VisitShell
 from programmer.visit.storage import DiskStorage
 from protocol.events import EndReason
 from protocol.link import LinkTiming

@@ -11,10 +11,11 @@ import pytest
 
 from programmer.audit.log import Head, MemoryLogStore
 from programmer.records.errors import DiskFull
+from programmer.visit.desk import NotSaved
 from programmer.visit.journal import Journal
 from programmer.visit.line import LineFault
 from programmer.visit.machine import Leaving, NotNow, Phase, Word, lock
-from programmer.visit.shell import NotSaved, VisitShell
+from programmer.visit.shell import VisitShell
 from programmer.visit.unfinished import unfinished
 from protocol.messages import Commit, Message
 from tests.bench import DOCTOR, NURSE, Bench, dose, refill

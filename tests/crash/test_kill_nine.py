@@ -17,6 +17,7 @@ import pytest
 
 from programmer.audit.export import export_log
 from programmer.audit.verify import verify_files
+from programmer.cli.main import main
 from programmer.identity.keyfile import FLOOR
 from programmer.qa import demo_clinic
 from programmer.qa.pump_process import PumpProcess
@@ -148,6 +149,20 @@ def test_killed_there_the_change_is_shown_first_and_ends_in_the_truth(clinic: Cl
         assert tablet.journal.records() == (), "nothing is open, nothing is kept"
         found = verify_files(export_log(tablet.log))
         assert {item.code for item in found} <= {"UNWITNESSED"}, found
+    clinic.pump.control.send("advance", days=1)
+
+
+@pytest.mark.parametrize("point, sent", [("before intent row", False), ("after Committed", True)])
+def test_the_command_line_says_the_unfinished_change_first(
+    clinic: Clinic, point: str, sent: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PROGRAMMER_STATE", str(clinic.state))
+    assert clinic.kill_at(point) == -signal.SIGKILL
+    code = main(["status", "--port", clinic.pump.wand, "--data", str(clinic.data)])
+    word = "APPLIED" if sent else "NOT APPLIED"
+    assert (code, capsys.readouterr().out.splitlines()[0].split(":")[0]) == (0, f"UNFINISHED CHANGE  {word}")
+    assert main(["recover", "--port", clinic.pump.wand, "--data", str(clinic.data)]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == "Nothing is unfinished."
     clinic.pump.control.send("advance", days=1)
 
 

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from drivers.pipe import Direction, Drop
-from programmer.visit import machine, shell
+from programmer.visit import conductor, machine, shell
+from programmer.visit.desk import PumpRefused, ReadBackDiffers
 from programmer.visit.machine import Visit, Word
-from programmer.visit.shell import PumpRefused, ReadBackDiffers, VisitShell
+from programmer.visit.shell import VisitShell
 from protocol import coordinator, participant
 from protocol.connection import TabletConnection
 from protocol.coordinator import LinkLost, Persist, Send, Signed, State, Stored
@@ -242,7 +243,7 @@ MUTANTS = (
     ),
     Mutant(
         "an injection is forgotten at the next start",
-        attribute(shell, "not_written", _always([])),
+        attribute(conductor, "not_written", _always([])),
         disk_checks.test_injected_drug_stays_open_until_the_pump_knows_it,
     ),
     Mutant(

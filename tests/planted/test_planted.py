@@ -3,8 +3,8 @@
 import pytest
 from _pytest.outcomes import Failed
 
+from programmer.visit.desk import PumpRefused, ReadBackDiffers
 from programmer.visit.machine import NotNow
-from programmer.visit.shell import PumpRefused, ReadBackDiffers
 from tests.planted.mutants import MUTANTS, Mutant
 
 CHECKS = {mutant.check.__name__: mutant.check for mutant in MUTANTS}

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import pytest
 
 from drivers.pipe import Delay, Direction, Drop, Duplicate, Fault, Flip
+from programmer.visit.desk import PumpRefused, ReadBackDiffers
 from programmer.visit.line import LineFault
 from programmer.visit.machine import Phase, Word
 from programmer.visit.proposal import Proposal
-from programmer.visit.shell import PumpRefused, ReadBackDiffers, VisitShell
+from programmer.visit.shell import VisitShell
 from protocol.messages import Committed, Discrepancy, Message, Mode, OrderKind, ReadBackReport
 from tests.bench import DOCTOR, Bench, dose, refill
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from programmer.visit.desk import PumpRefused, StaleReading
 from programmer.visit.machine import Leaving, NotNow, Phase, lock
-from programmer.visit.shell import PumpRefused, StaleReading
 from tests.bench import DOCTOR, NURSE, Bench, dose, refill
 
 

@@ -14,7 +14,7 @@ from programmer.ui.screens.unlock import UnlockScreen
 from programmer.visit.machine import Word
 from programmer.visit.shell import VisitShell
 from programmer.visit.tablet import Tablet
-from programmer.visit.unfinished import Unfinished, unfinished
+from programmer.visit.unfinished import NotWritten, Unfinished, not_written, unfinished
 from protocol.events import EndReason
 from protocol.wand import Coupling
 
@@ -29,6 +29,11 @@ def waiting(tablet: Tablet) -> list[Unfinished]:
     return unfinished(tablet.journal.records())
 
 
+def unwritten(tablet: Tablet) -> list[NotWritten]:
+    """Pumps into which drug was injected and whose memory does not hold it yet."""
+    return not_written(tablet.journal.records())
+
+
 class UnlockFlow(Flow):
     """Who are you. ``behind`` is the flow that goes on afterwards, when the screen was only locked."""
 
@@ -39,7 +44,7 @@ class UnlockFlow(Flow):
 
     async def begin(self) -> None:
         """Show the users; nobody is preselected."""
-        self.screen = UnlockScreen(home.unlock(self.model, waiting(self.model.tablet)))
+        self.screen = UnlockScreen(home.unlock(self.model, waiting(self.model.tablet), unwritten(self.model.tablet)))
         await self.app.show(self.screen, curtain=self.behind is not None)
 
     async def unlock_asked(self, message: UnlockAsked) -> None:
@@ -254,7 +259,7 @@ class IdentityFlow(Flow):
             await self.app.start_flow(ConnectFlow(self.app))
 
 
-REASONS = ("handed to a colleague who reads the pump", "pump replaced or patient moved", "link cannot be made now")
+REASONS = ("a colleague will read the pump", "pump replaced or patient moved", "link cannot be made now")
 
 
 class LeaveFlow(Flow):

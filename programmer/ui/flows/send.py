@@ -12,9 +12,9 @@ from programmer.ui.present.views import SignView
 from programmer.ui.present.wrap import said
 from programmer.ui.screens.pages import TransferScreen
 from programmer.ui.screens.sign import SignScreen
+from programmer.visit.desk import NotSaved, PumpRefused, StaleReading
 from programmer.visit.logbook import RefillFacts
 from programmer.visit.machine import Phase, Word
-from programmer.visit.shell import NotSaved, PumpRefused, StaleReading
 
 if TYPE_CHECKING:
     from programmer.ui.clinic import ClinicApp

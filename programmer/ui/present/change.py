@@ -104,8 +104,8 @@ def doubt(items: Sequence[Unfinished], problem: str = "", signed_in: bool = True
     lines += [
         Line(""),
         Line("DO NOW   1 plug the wand in   2 hold it over the pump   3 READ THE PUMP", Tone.STRONG),
-        Line("If reading fails: stay with the patient, ask a second tablet, call the prescriber on call."),
-        Line("Not possible until the pump was read: new dose, refill, other patient, closing."),
+        *wrapped("If reading fails: stay with the patient, ask a second tablet, call the prescriber on call."),
+        *wrapped("Not possible until the pump was read: new dose, refill, other patient, closing."),
     ]
     if problem:
         lines += wrapped(problem, Tone.BAD)

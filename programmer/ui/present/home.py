@@ -26,7 +26,7 @@ from programmer.ui.present.wrap import NARROW, wrapped
 from programmer.visit.history import mcg, ml, pump_day
 from programmer.visit.planning import plan_of
 from programmer.visit.tablet import SOFTWARE
-from programmer.visit.unfinished import Unfinished
+from programmer.visit.unfinished import NotWritten, Unfinished
 from protocol.messages import Alarm, Mode
 
 MODE_WORDS = {
@@ -37,9 +37,12 @@ MODE_WORDS = {
 }
 
 
-def unlock(model: Model, waiting: Sequence[Unfinished], message: str = "") -> UnlockView:
+def unlock(
+    model: Model, waiting: Sequence[Unfinished], injected: Sequence[NotWritten] = (), message: str = ""
+) -> UnlockView:
     """Who are you; the clinic's unfinished visits first, without patient data."""
     notices = [Line(f"!  UNFINISHED  pump {item.serial}: read it first", Tone.BAD) for item in waiting]
+    notices += [Line(f"!  REFILL NOT WRITTEN  pump {item.serial}", Tone.BAD) for item in injected]
     notices += [line for hint in model.hints for line in wrapped(hint, Tone.NOTE, NARROW)]
     library = model.tablet.library
     users = tuple(TileView(user.id, user.name, role_words(user.role)) for user in model.tablet.identity.users())
@@ -148,6 +151,8 @@ def status(model: Model) -> StatusView:
     since = f"DOSE SINCE   {display.day(pump_day(now.since_s))}"
     word = model.visit.word
     lines.append(Line(since) if word is None else Line(f"{since}.   LAST CHANGE  {word.value}", Tone.STRONG))
+    if model.visit.injected:
+        lines.append(Line("REFILL NOT WRITTEN: drug is in that the pump does not know of. Record it now.", Tone.BAD))
     if model.shell is not None and model.shell.not_saved:
         lines += wrapped(model.shell.not_saved, Tone.BAD)
     return StatusView((dose, reservoir, battery), tuple(lines), _status_actions(model))
