@@ -43,6 +43,8 @@ def unlock(
     """Who are you; the clinic's unfinished visits first, without patient data."""
     notices = [Line(f"!  UNFINISHED  pump {item.serial}: read it first", Tone.BAD) for item in waiting]
     notices += [Line(f"!  REFILL NOT WRITTEN  pump {item.serial}", Tone.BAD) for item in injected]
+    if model.tablet.journal.torn is not None:
+        notices.append(Line("!  A SAVED STEP WAS CUT OFF: read the pump", Tone.BAD))
     notices += [line for hint in model.hints for line in wrapped(hint, Tone.NOTE, NARROW)]
     library = model.tablet.library
     users = tuple(TileView(user.id, user.name, role_words(user.role)) for user in model.tablet.identity.users())
@@ -148,11 +150,11 @@ def status(model: Model) -> StatusView:
         lines.append(Line(f"NEXT REFILL  {by}"))
     difference = round_s(now.pump_time_s - int(model.now.timestamp()) + (model.age_s or 0))
     lines.append(Line(f"PUMP CLOCK   {difference}.   EVENTS  {now.events_next - now.events_first} in the pump's log"))
+    if model.visit.injected:
+        lines.append(Line("REFILL NOT WRITTEN: drug went in that the pump does not know. Record it now.", Tone.BAD))
     since = f"DOSE SINCE   {display.day(pump_day(now.since_s))}"
     word = model.visit.word
     lines.append(Line(since) if word is None else Line(f"{since}.   LAST CHANGE  {word.value}", Tone.STRONG))
-    if model.visit.injected:
-        lines.append(Line("REFILL NOT WRITTEN: drug is in that the pump does not know of. Record it now.", Tone.BAD))
     if model.shell is not None and model.shell.not_saved:
         lines += wrapped(model.shell.not_saved, Tone.BAD)
     return StatusView((dose, reservoir, battery), tuple(lines), _status_actions(model))
