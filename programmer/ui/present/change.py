@@ -92,13 +92,9 @@ def doubt(items: Sequence[Unfinished], problem: str = "", signed_in: bool = True
     title = "***  HIGH   OUTCOME UNKNOWN: read the pump now" if sent else "UNFINISHED VISIT: read the pump"
     lines = []
     for item in items:
-        what = "order sent, no answer" if item.intent_logged else "proposal made, never signed or sent"
-        lines.append(
-            Line(
-                f"Pump {item.serial}, {item.kind}, since {item.started_utc[:16].replace('T', ' ')} UTC: {what}",
-                Tone.STRONG,
-            )
-        )
+        what = "order sent, no answer" if item.intent_logged else "proposal never sent"
+        since = item.started_utc[:16].replace("T", " ")
+        lines += wrapped(f"Pump {item.serial}, {item.kind}, since {since} UTC: {what}", Tone.STRONG)
         if item.intent_logged:
             lines.append(Line(_doses(item)))
     lines += [
