@@ -280,6 +280,8 @@ class ClinicApp(ProgrammerApp):
         row = lock(self.model.visit)
         if self._sending:
             self.say("Wait: the order is being sent. It ends by itself.")
+        elif self.curtain is not None:
+            self.say("A visit is open behind this lock: unlock first.")
         elif row.leaving is Leaving.FREE and not waiting(self.model.tablet):
             if self.model.user is None or isinstance(self.flow, ConnectFlow):
                 await self.end()

@@ -96,7 +96,7 @@ class Terminal:
         """Wait until ``seen`` holds. Raises ``NotSeen`` with the screen."""
         end = time.monotonic() + patience_s
         while not seen():
-            if time.monotonic() > end:
+            if time.monotonic() > end or (self.process.poll() is not None and not self._read(0.1) and not seen()):
                 raise NotSeen(f"never saw {what!r} on this screen:\n{self.text}")
             self._read(0.02)
 

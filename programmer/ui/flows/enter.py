@@ -261,7 +261,7 @@ class IdentityFlow(Flow):
             await self.app.start_flow(ConnectFlow(self.app))
 
 
-REASONS = ("handed to a colleague who reads the pump", "pump replaced or patient moved", "link cannot be made now")
+REASONS = ("a colleague will read the pump", "pump replaced or patient moved", "link cannot be made now")
 
 
 class LeaveFlow(Flow):

@@ -101,7 +101,10 @@ class SendFlow(Flow):
             await self.app.bridge.call(lambda: shell.sign_and_send(author, self.signing.facts))
         except (PumpRefused, NotSaved, StaleReading) as error:
             trouble = said(error)
-        self.keeps_unlocked = False
+        finally:
+            self.keeps_unlocked = False
+        if shell.visit.phase is Phase.REVIEW:
+            await self.app.bridge.call(shell.withdraw)
         word = shell.visit.word or Word.NOT_APPLIED
         if shell.visit.phase is Phase.APPLIED:
             await self._verify()

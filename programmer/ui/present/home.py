@@ -43,6 +43,8 @@ def unlock(
     """Who are you; the clinic's unfinished visits first, without patient data."""
     notices = [Line(f"!  UNFINISHED  pump {item.serial}: read it first", Tone.BAD) for item in waiting]
     notices += [Line(f"!  REFILL NOT WRITTEN  pump {item.serial}", Tone.BAD) for item in injected]
+    if model.tablet.journal.torn is not None:
+        notices.append(Line("!  A SAVED STEP WAS CUT OFF: read the pump", Tone.BAD))
     notices += [line for hint in model.hints for line in wrapped(hint, Tone.NOTE, NARROW)]
     library = model.tablet.library
     users = tuple(TileView(user.id, user.name, role_words(user.role)) for user in model.tablet.identity.users())
