@@ -6,9 +6,11 @@ from collections.abc import Callable, Sequence
 from programmer.cli import desk, reading, talk
 from programmer.cli.exits import Exit
 from programmer.cli.main import NOTICE
+from programmer.identity.keyfile import KeyFileError
 from programmer.identity.roles import Allowed, Refused, check
-from programmer.identity.users import UserSigner
+from programmer.identity.users import IdentityError, UserSigner
 from programmer.records.errors import StoreError
+from programmer.visit import logbook
 from programmer.visit.journal import JournalError
 from programmer.visit.line import LineFault
 from programmer.visit.logbook import RefillFacts
@@ -102,7 +104,13 @@ def author(tablet: Tablet, options: argparse.Namespace, action: str, more: Seque
                 raise RoleRefused(
                     f"The role {user.role} needs a second person here. Use the tablet's screens; nothing was sent."
                 )
-    return tablet.identity.unlock(options.user, talk.secret(options))
+    secret = talk.secret(options)
+    try:
+        return tablet.identity.unlock(options.user, secret)
+    except (KeyFileError, IdentityError):
+        wrong = tablet.identity.attempts(options.user).wrong
+        tablet.log.append(logbook.auth_failed(tablet.identity.device, options.user, wrong))
+        raise
 
 
 def read_first(tablet: Tablet, shell: VisitShell) -> Status:

@@ -33,6 +33,7 @@ from protocol.messages import (
 from protocol.order import CHAIN_START, receipt_of, verifies
 
 UNSETTLED = frozenset({State.DANGLING, State.IN_DOUBT, State.UNRESOLVED})
+LIVE = frozenset({State.STAGING, State.READING_BACK, State.AWAITING, State.COMMITTING})
 _VERDICT = {State.COMMITTED: Stored.COMMITTED, State.ABORTED: Stored.ABORTED}
 
 
@@ -55,8 +56,14 @@ class Conductor:
 
     @property
     def unfinished(self) -> list[Unfinished]:
-        """Changes of any pump whose end is not known, oldest first."""
-        return [item for item in unfinished(self.desk.journal.records()) if item.transaction.state in UNSETTLED]
+        """Changes of any pump whose end is not known, oldest first; not the one that is just being made."""
+        live = self.visit.transaction
+        making = live.txid if live is not None and live.state in LIVE else b""
+        return [
+            item
+            for item in unfinished(self.desk.journal.records())
+            if item.transaction.state in UNSETTLED and item.transaction.txid != making
+        ]
 
     @property
     def not_written(self) -> list[NotWritten]:

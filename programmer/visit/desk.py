@@ -76,6 +76,15 @@ class OtherPump(LineFault):
         )
 
 
+class ProposalGone(Exception):
+    """The pump no longer holds the proposal."""
+
+    exit_code = 1
+
+    def __init__(self) -> None:
+        super().__init__("The proposal has expired in the pump, and nothing was changed. Check it with the pump again.")
+
+
 class StaleReading(Exception):
     """The last reading is too old to write on."""
 

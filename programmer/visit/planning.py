@@ -233,7 +233,7 @@ def propose_refill(
         ml(status.flow_nl_per_day),
         library.in_pump_days,
     )
-    state = Discrepancy.OPEN if found.needs_cause else status.discrepancy
+    state = Discrepancy.OPEN if found.needs_cause else Discrepancy.NONE
     proposal = RefillProposal(
         injected_nl,
         withdrawn_nl,

@@ -138,8 +138,8 @@ def test_files_that_are_damaged_or_gone(desk):
 
 
 def test_a_damaged_journal_stops_everything(desk):
-    desk.pump.control.send("fault", id="F-L12", when="rx:COMMITTED", byte=0)
-    assert desk.dose("115 mcg/day").code == 6
+    with desk.unplugged("rx:COMMITTED"):
+        assert desk.dose("115 mcg/day").code == 6
     journal = desk.state / "journal"
     raw = bytearray(journal.read_bytes())
     raw[40] ^= 1

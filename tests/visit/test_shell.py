@@ -2,8 +2,9 @@
 
 import pytest
 
-from programmer.visit.desk import PumpRefused, StaleReading
-from programmer.visit.machine import Leaving, NotNow, Phase, lock
+from programmer.visit.desk import ProposalGone, PumpRefused, StaleReading
+from programmer.visit.line import LineFault
+from programmer.visit.machine import Leaving, NotNow, Phase, Word, lock
 from tests.bench import DOCTOR, NURSE, Bench, dose, refill
 
 
@@ -89,3 +90,47 @@ def test_a_dropped_proposal_leaves_the_pump_as_it_was() -> None:
     assert shell.visit.phase is Phase.READ
     assert bench.pump.state.participant.proposal is None
     shell.leave()
+
+
+def test_a_person_may_take_more_than_a_minute_to_sign() -> None:
+    bench = Bench()
+    shell = bench.shell()
+    shell.read()
+    shell.propose(dose(115_000))
+    shell.check(DOCTOR)
+    for _ in range(4):
+        shell.desk.line.idle(20_500)
+        shell.refresh()
+        assert shell.visit.phase is Phase.REVIEW
+        assert shell.unfinished == [], "the proposal that is being made is not an unfinished one"
+    assert shell.sign_and_send(DOCTOR) is Phase.APPLIED
+
+
+def test_a_proposal_whose_session_broke_is_never_signed_and_is_settled_by_reading() -> None:
+    bench = Bench()
+    shell = bench.shell()
+    shell.read()
+    shell.propose(dose(115_000))
+    shell.check(DOCTOR)
+    bench.pipe.cut()
+    with pytest.raises(LineFault):
+        shell.refresh()
+    assert shell.visit.phase is Phase.DANGLING
+    assert len(shell.unfinished) == 1
+    bench.pipe.heal()
+    shell.read()
+    assert shell.visit.word is Word.NOT_APPLIED
+    assert shell.unfinished == []
+
+
+def test_a_proposal_that_expired_in_the_pump_is_withdrawn_at_the_next_look() -> None:
+    bench = Bench()
+    shell = bench.shell()
+    shell.read()
+    shell.propose(dose(115_000))
+    shell.check(DOCTOR)
+    shell.desk.line.idle(121_000)
+    with pytest.raises(ProposalGone):
+        shell.refresh()
+    assert shell.visit.phase is Phase.READ
+    assert bench.pump.running().dose_ng_per_day == 100_000

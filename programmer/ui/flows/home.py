@@ -9,7 +9,7 @@ from programmer.audit.log import Draft
 from programmer.audit.verify import verify_files
 from programmer.ui.flows.base import Flow
 from programmer.ui.flows.dose import DoseFlow
-from programmer.ui.flows.enter import LOST, ConnectFlow, open_visit
+from programmer.ui.flows.enter import LOST, ConnectFlow, open_chart
 from programmer.ui.flows.refill import RefillFlow
 from programmer.ui.present import change, home
 from programmer.ui.present.views import Line, Tone
@@ -72,11 +72,11 @@ class HomeFlow(Flow):
 
 
 async def reread(flow: Flow) -> None:
-    """A new reading, over a new session where the last one ended."""
+    """A new reading of the same pump, over a new session or a new port where the last one ended."""
     shell = flow.model.shell
-    if shell is None or (shell.opened is None and shell.visit.transaction is None):
-        shell = await open_visit(flow)
+    assert shell is not None
     await flow.app.bridge.call(shell.read)
+    await open_chart(flow)
     flow.model.link = "CONNECTED"
 
 

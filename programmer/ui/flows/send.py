@@ -12,6 +12,7 @@ from programmer.ui.present.views import SignView
 from programmer.ui.present.wrap import said
 from programmer.ui.screens.pages import TransferScreen
 from programmer.ui.screens.sign import SignScreen
+from programmer.visit import logbook
 from programmer.visit.desk import NotSaved, PumpRefused, StaleReading
 from programmer.visit.logbook import RefillFacts
 from programmer.visit.machine import Phase, Word
@@ -86,6 +87,9 @@ class SendFlow(Flow):
             self.keeps_unlocked = False
             if not self.app.expected(error):
                 raise
+            wrong = identity.attempts(user.user.id).wrong
+            failed = logbook.auth_failed(identity.device, user.user.id, wrong)
+            await self.app.bridge.call(lambda: self.model.tablet.log.append(failed))
             await self.screen.show(self._view(f"{said(error).rstrip('.')}. Nothing was sent."))
             return
         self.model.user = author
