@@ -85,6 +85,12 @@ class ProposalGone(Exception):
         super().__init__("The proposal has expired in the pump, and nothing was changed. Check it with the pump again.")
 
 
+class NotAllowed(Exception):
+    """The role of the person who signs does not include this; no order has left."""
+
+    exit_code = 5
+
+
 class StaleReading(Exception):
     """The last reading is too old to write on."""
 

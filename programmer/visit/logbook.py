@@ -224,6 +224,12 @@ def refill_recorded(
     return Draft("refill.recorded", body, signer, patient=subject.patient)
 
 
+def discrepancy_decided(signer: Signer, subject: Subject, origin: str, idx: int, decision: str) -> Draft:
+    """``discrepancy.decided``: what a prescriber makes of the volumes of the refill recorded in entry ``idx``."""
+    body = {"cause": decision, "decision": "closed", "idx": idx, "origin": origin, "reason": None}
+    return Draft("discrepancy.decided", body, signer, patient=subject.patient)
+
+
 def proposal_body(proposal: Proposal) -> dict[str, Any]:
     """A proposal in a few words, for a refusal."""
     if isinstance(proposal, DoseProposal):

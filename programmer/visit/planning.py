@@ -253,6 +253,18 @@ def propose_refill(
     return proposal, facts, plan
 
 
+def propose_closing(status: Status, library: DrugLibrary, decision: str) -> RefillProposal:
+    """A prescriber's decision on an open discrepancy; volume and program stay as they are."""
+    return RefillProposal(
+        status.reservoir_nl,
+        0,
+        status.reservoir_nl,
+        0,
+        Discrepancy.CLOSED,
+        Annex(library=f"{library.name} {library.version} {library.digest}", cause=decision),
+    )
+
+
 def sentence(report: ReadBackReport, running: Status) -> str:
     """One plain sentence from the pump's own read-back that a second reader can repeat."""
     total = Fraction(report.total_24h_fg, FG_PER_MCG)

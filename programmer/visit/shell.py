@@ -7,11 +7,12 @@ none leaves. ``probe`` is told each point that is passed; tests end the process 
 
 from dataclasses import replace
 
+from programmer.audit.entries import RoleError
 from programmer.audit.log import LogError, Signer
 from programmer.records.errors import StoreError
 from programmer.visit import logbook
 from programmer.visit.conductor import Conductor
-from programmer.visit.desk import NotSaved, Person, ProposalGone, PumpRefused, ReadBackDiffers, StaleReading
+from programmer.visit.desk import NotAllowed, NotSaved, Person, ProposalGone, PumpRefused, ReadBackDiffers, StaleReading
 from programmer.visit.journal import JournalError
 from programmer.visit.line import LineFault, LineLost
 from programmer.visit.logbook import PumpState, RefillFacts, SignedChange
@@ -35,6 +36,7 @@ from protocol.errors import ProtocolError
 from protocol.events import EndReason
 from protocol.messages import (
     Close,
+    Discrepancy,
     Events,
     GetEvents,
     GetStatus,
@@ -213,13 +215,18 @@ class VisitShell(Conductor):
             drafts.insert(0, logbook.refill_measured(author, self._about(), proposal, facts.verdict))
             program = tx.read_back.program
             drafts.append(logbook.refill_recorded(author, self._about(), proposal, program, facts, tx.txid))
+        if isinstance(proposal, RefillProposal) and proposal.discrepancy is Discrepancy.CLOSED:
+            last = self.desk.store.last_refill(self._about().patient)
+            idx, origin = (last.idx if last else self.desk.log.size), self.desk.log.origin
+            drafts.append(logbook.discrepancy_decided(author, self._about(), origin, idx, proposal.annex.cause))
         self.desk.probe("before intent row")
         try:
             self.desk.log.append(*drafts)
         except Exception as error:
             self._run_wire(coordinator.Drop())
             self._end_change(self._transaction())
-            raise NotSaved(f"{error} No order has left; the pump's program is unchanged.") from error
+            kind = NotAllowed if isinstance(error, RoleError) else NotSaved
+            raise kind(f"{str(error).rstrip('.')}. No order has left; the pump's program is unchanged.") from error
         self.desk.probe("after intent row")
         try:
             self._run_wire(coordinator.Signed(order.head, (signature,)))

@@ -2,9 +2,12 @@
 
 import pytest
 
-from programmer.visit.desk import ProposalGone, PumpRefused, StaleReading
+from programmer.clinical.library import baclofen
+from programmer.visit.desk import NotAllowed, ProposalGone, PumpRefused, StaleReading
 from programmer.visit.line import LineFault
 from programmer.visit.machine import Leaving, NotNow, Phase, Word, lock
+from programmer.visit.planning import propose_closing
+from protocol.messages import Discrepancy
 from tests.bench import DOCTOR, NURSE, Bench, dose, refill
 
 
@@ -134,3 +137,31 @@ def test_a_proposal_that_expired_in_the_pump_is_withdrawn_at_the_next_look() -> 
         shell.refresh()
     assert shell.visit.phase is Phase.READ
     assert bench.pump.running().dose_ng_per_day == 100_000
+
+
+def test_an_open_discrepancy_blocks_every_increase_until_a_prescriber_closes_it() -> None:
+    bench = Bench()
+    shell = bench.shell()
+    shell.desk.store.last_refill = lambda patient: None  # type: ignore[method-assign]  # the log of a bench has no table
+    shell.read()
+    shell.propose(refill(discrepancy=Discrepancy.OPEN))
+    shell.check(NURSE)
+    shell.sign_and_send(NURSE)
+    assert shell.read().discrepancy is Discrepancy.OPEN
+    shell.propose(dose(110_000))
+    with pytest.raises(PumpRefused, match="DISCREPANCY_OPEN"):
+        shell.check(DOCTOR)
+    shell.read()
+    shell.propose(propose_closing(shell.read(), baclofen(), "measured wrongly, repeated"))
+    shell.check(NURSE)
+    with pytest.raises(NotAllowed, match="refill-nurse"):
+        shell.sign_and_send(NURSE)
+    assert shell.read().discrepancy is Discrepancy.OPEN
+    shell.propose(propose_closing(shell.read(), baclofen(), "measured wrongly, repeated"))
+    shell.check(DOCTOR)
+    assert shell.sign_and_send(DOCTOR) is Phase.APPLIED
+    assert shell.read().discrepancy is Discrepancy.CLOSED
+    shell.propose(dose(110_000))
+    shell.check(DOCTOR)
+    assert shell.sign_and_send(DOCTOR) is Phase.APPLIED
+    assert "discrepancy.decided" in [entry.type for entry in shell.desk.log.entries()]

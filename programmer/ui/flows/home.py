@@ -8,6 +8,7 @@ from programmer.audit.export import export_log
 from programmer.audit.log import Draft
 from programmer.audit.verify import verify_files
 from programmer.ui.flows.base import Flow
+from programmer.ui.flows.discrepancy import DiscrepancyFlow
 from programmer.ui.flows.dose import DoseFlow
 from programmer.ui.flows.enter import LOST, ConnectFlow, open_chart
 from programmer.ui.flows.refill import RefillFlow
@@ -101,6 +102,8 @@ class AlarmsFlow(Flow):
             await self._acknowledge()
         elif action == "silence":
             await self._silence()
+        elif action == "decide":
+            await self.app.start_flow(DiscrepancyFlow(self.app))
 
     async def _acknowledge(self) -> None:
         log, user = self.model.tablet.log, self.model.signer

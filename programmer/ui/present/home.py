@@ -27,7 +27,7 @@ from programmer.visit.history import mcg, ml, pump_day
 from programmer.visit.planning import plan_of
 from programmer.visit.tablet import SOFTWARE
 from programmer.visit.unfinished import NotWritten, Unfinished
-from protocol.messages import Alarm, Mode
+from protocol.messages import Alarm, Discrepancy, Mode
 
 MODE_WORDS = {
     Mode.SIMPLE: "RUNNING, simple",
@@ -212,9 +212,18 @@ def alarms(model: Model) -> AlarmsView:
         (
             ActionView("acknowledge", "ACKNOWLEDGE  K", bool(lines), "No alarm is active."),
             ActionView("silence", "PAUSE SOUND  S", bool(now and now.alarms), "The pump raises no alarm."),
+            *_closing(model),
             ActionView("back", "BACK  Esc"),
         ),
     )
+
+
+def _closing(model: Model) -> tuple[ActionView, ...]:
+    """The way to decide an open discrepancy, for those who may."""
+    if model.status is None or model.status.discrepancy is not Discrepancy.OPEN:
+        return ()
+    why = _may(model, "close-discrepancy") or ("" if model.identified else "Check the patient's identity first.")
+    return (ActionView("decide", "DECIDE DISCREPANCY", not why, why),)
 
 
 def audit(entries: Sequence[Entry], size: int, root: bytes, word: Line | None) -> AuditView:
