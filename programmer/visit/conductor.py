@@ -162,6 +162,8 @@ class Conductor:
                 self._persist(_VERDICT[own.state])
                 self._end_change(own)
                 continue
+            elif own.state not in UNSETTLED:
+                continue  # under way in this visit: a proposal that waits for its signature is kept
             self._run_wire(coordinator.Resume())
             tx = self._transaction()
             if tx.state in FINAL:

@@ -30,6 +30,18 @@ def test_a_dose_change_is_read_back_signed_applied_and_verified() -> None:
     assert types == ["log.genesis", "pump.read", "change.intent", "change.outcome", "pump.read"]
 
 
+def test_a_new_reading_keeps_the_proposal_that_waits_for_its_signature() -> None:
+    bench = Bench()
+    shell = bench.shell()
+    shell.read()
+    shell.propose(dose(115_000))
+    shell.check(DOCTOR)
+    shell.read()
+    assert shell.visit.phase is Phase.REVIEW
+    assert shell.sign_and_send(DOCTOR) is Phase.APPLIED
+    assert shell.read().dose_ng_per_day == 115_000
+
+
 def test_a_nurses_dose_order_is_refused_by_the_pump_itself() -> None:
     bench = Bench()
     shell = bench.shell()
