@@ -48,10 +48,11 @@ class Terminal:
         self._stream = pyte.ByteStream(self.glass)
         self._master, slave = os.openpty()
         self._size(columns, rows)
+        around = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "programmer", *arguments],
             stdin=slave, stdout=slave, stderr=slave, start_new_session=True, cwd=ROOT,
-            env={**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", "PYTHONPATH": str(ROOT), **env},
+            env={**around, "TERM": "xterm-256color", "COLORTERM": "truecolor", "PYTHONPATH": str(ROOT), **env},
         )  # fmt: skip
         os.close(slave)
         self._typed_at = 0.0
