@@ -11,6 +11,7 @@ from programmer.identity.roles import Allowed, Refused, check
 from programmer.identity.users import IdentityError, UserSigner
 from programmer.records.errors import StoreError
 from programmer.visit import logbook
+from programmer.visit.consistency import HALTING, contradictions
 from programmer.visit.journal import JournalError
 from programmer.visit.line import LineFault
 from programmer.visit.logbook import RefillFacts
@@ -69,7 +70,7 @@ class NotDelivering(Exception):
     exit_code = 1
 
     def __init__(self, status: Status) -> None:
-        found = ", ".join([*reading.alarm_words(status.alarms & reading.HALTING)]) or reading.MODES[status.mode]
+        found = ", ".join([*reading.alarm_words(status.alarms & HALTING)]) or reading.MODES[status.mode]
         super().__init__(
             f"The pump does not give its dose now ({found}). Restart it by the therapy-gap rule on the tablet's "
             "screens; the command line does not. Nothing was sent."
@@ -130,7 +131,7 @@ def read_first(tablet: Tablet, shell: VisitShell) -> Status:
         raise StillUnfinished
     if (status.realm is Realm.SIMULATED) is not tablet.simulated:
         raise OtherRealm(status.realm)
-    if found := reading.contradictions(status):
+    if found := contradictions(status):
         raise Contradicts(found)
     if status.mode is not Mode.SIMPLE:
         raise NotDelivering(status)

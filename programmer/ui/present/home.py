@@ -23,6 +23,7 @@ from programmer.ui.present.views import (
     UnlockView,
 )
 from programmer.ui.present.wrap import NARROW, wrapped
+from programmer.visit.consistency import alarm_reached, contradictions, delivers
 from programmer.visit.history import mcg, ml, pump_day
 from programmer.visit.planning import plan_of
 from programmer.visit.tablet import SOFTWARE
@@ -106,7 +107,7 @@ def status(model: Model) -> StatusView:
     flow = ml(now.flow_nl_per_day)
     library = model.tablet.library
     plan = plan_of(now, flow, model.profile, library) if flow else None
-    sounding = bool(now.alarms & Alarm.LOW_RESERVOIR)
+    sounding = alarm_reached(now)
     dose = CardView(
         "DOSE",
         (
@@ -150,6 +151,7 @@ def status(model: Model) -> StatusView:
         lines.append(Line(f"NEXT REFILL  {by}"))
     difference = round_s(now.pump_time_s - int(model.now.timestamp()) + (model.age_s or 0))
     lines.append(Line(f"PUMP CLOCK   {difference}.   EVENTS  {now.events_next - now.events_first} in the pump's log"))
+    lines += [line for text in contradictions(now) for line in wrapped(f"CONTRADICTION  {text}", Tone.BAD)]
     if model.visit.injected:
         lines.append(Line("REFILL NOT WRITTEN: drug went in that the pump does not know. Record it now.", Tone.BAD))
     since = f"DOSE SINCE   {display.day(pump_day(now.since_s))}"
@@ -171,6 +173,10 @@ def _status_actions(model: Model) -> tuple[ActionView, ...]:
     not_dose = _may(model, "program")
     not_refill = _may(model, "refill")
     unchecked = "" if model.identified else "Check the patient's identity first."
+    if contradictions(model.known):
+        unchecked = unchecked or "The pump's report contradicts itself: read again, do not program, report it."
+    halted = "" if delivers(model.known) else "The pump does not give its program: the therapy-gap rule comes first."
+    not_dose = not_dose or halted
     return (
         ActionView("read", "READ PUMP  R"),
         ActionView("dose", "CHANGE DOSE  D", not (not_dose or unchecked), not_dose or unchecked),
