@@ -78,6 +78,7 @@ class ClinicApp(ProgrammerApp):
         self.bridge = Bridge()
         self.flow: Flow | None = None
         self.curtain: UnlockFlow | None = None
+        self.overlay: Flow | None = None
         self.touched_ms = monotonic_ms()
         self.left_by = ""
         self._busy = False
@@ -92,9 +93,10 @@ class ClinicApp(ProgrammerApp):
     async def show(self, screen: FrameScreen, *, curtain: bool = False) -> None:
         """Put a screen in front; all but a curtain take the place of the one before."""
         self.frame = frame(self.model)
+        over = curtain or (self.overlay is not None and self.curtain is None)
         while len(self.screen_stack) > 2:
             await self.pop_screen()
-        if len(self.screen_stack) == 1 or curtain:
+        if len(self.screen_stack) == 1 or over:
             await self.push_screen(screen)
         else:
             await self.switch_screen(screen)
@@ -106,6 +108,7 @@ class ClinicApp(ProgrammerApp):
 
     async def start_flow(self, flow: Flow) -> None:
         """Let another flow take over."""
+        self.overlay = None
         self.flow = flow
         await flow.begin()
 
@@ -140,7 +143,7 @@ class ClinicApp(ProgrammerApp):
     @property
     def front(self) -> Flow | None:
         """The flow that answers now."""
-        return self.curtain or self.flow
+        return self.curtain or self.overlay or self.flow
 
     def run_flow(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a flow's answer beside the event loop; one at a time, a second one meanwhile is told to wait."""
@@ -235,12 +238,25 @@ class ClinicApp(ProgrammerApp):
         """Function keys that no screen keeps for itself; none while a change is under way."""
         ways = {"f1": HelpFlow, "f4": AlarmsFlow, "f7": CardFlow}
         flow = ways.get(message.key)
-        if flow is None or self.curtain is not None:
+        if flow is None or self.curtain is not None or self.overlay is not None or self._sending:
             return
-        if isinstance(self.flow, HomeFlow | AlarmsFlow | CardFlow | HelpFlow | ConnectFlow):
-            self.run_flow(self.start_flow(flow(self)))
+        if flow is AlarmsFlow and self.model.status is None:
+            self.say("No pump was read yet: its alarms are not known.")
+            return
+        self.run_flow(self._lay_over(flow(self)))
+
+    async def _lay_over(self, flow: Flow) -> None:
+        """A page over the step that is under way, which goes on unchanged below it."""
+        self.overlay = flow
+        await flow.begin()
+
+    async def leave_page(self, flow: Flow) -> None:
+        """Back from a page to the step below it, or home."""
+        if flow is self.overlay:
+            self.overlay = None
+            await self.pop_screen()
         else:
-            self.say("Finish this step first, or go BACK.")
+            await self.go_home()
 
     # -- lock and leave -----------------------------------------------------------------------------------------------
 
@@ -256,6 +272,7 @@ class ClinicApp(ProgrammerApp):
         await self.bridge.call(
             lambda: tablet.log.append(Draft("session.locked", {"cause": "screen locked"}, tablet.identity.device))
         )
+        self.overlay = None
         self.left_by = self.model.signer.user.id
         self.model.user = None
         self.curtain = UnlockFlow(self, self.flow)

@@ -46,6 +46,15 @@ class ReasonMissing(Exception):
         self.findings = findings
 
 
+class NothingToChange(Exception):
+    """The keyed dose is the one that runs."""
+
+    exit_code = 1
+
+    def __init__(self, dose_mcg_per_day: Fraction) -> None:
+        super().__init__(f"The pump gives {display.mcg_per_day(dose_mcg_per_day)} already: there is nothing to change.")
+
+
 class NotExact(Exception):
     """The pump cannot hold this number exactly."""
 
@@ -126,9 +135,12 @@ def propose_dose(
 
     Raises:
         Stopped: a hard limit is broken.
+        NothingToChange: it is the running dose.
         ReasonMissing: a soft limit has no reason in ``reasons`` (finding code to reason).
         NotExact: the dose is no whole number of nanograms a day.
     """
+    if judgement.new_mcg_per_day == judgement.now_mcg_per_day:
+        raise NothingToChange(judgement.new_mcg_per_day)
     if judgement.hard:
         raise Stopped(judgement.findings)
     missing = tuple(item for item in judgement.soft if not reasons.get(item.code, "").strip())

@@ -121,7 +121,7 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     write_export(good, export(NOTES, COSIGNED))
     write_export(bad, export(NOTES[:8], COSIGNED))
     assert main([str(good), "--pin", PIN]) == 0
-    assert "no findings" in capsys.readouterr().out
+    assert "CLEAN" in capsys.readouterr().out
     assert main([str(bad), "--json"]) == 4
     first = json.loads(capsys.readouterr().out)["findings"][0]
     assert (first["code"], first["locus"]) == ("SIZE_SHORT", "ckpt:10")

@@ -10,7 +10,7 @@ from programmer.audit.verify import verify_files
 from programmer.ui.flows.base import Flow
 from programmer.ui.flows.discrepancy import DiscrepancyFlow
 from programmer.ui.flows.dose import DoseFlow
-from programmer.ui.flows.enter import LOST, ConnectFlow, open_chart
+from programmer.ui.flows.enter import LOST, open_chart
 from programmer.ui.flows.refill import RefillFlow
 from programmer.ui.present import change, home
 from programmer.ui.present.views import Line, Tone
@@ -97,7 +97,7 @@ class AlarmsFlow(Flow):
         """ACKNOWLEDGE, PAUSE SOUND, BACK."""
         assert self.screen is not None
         if action == "back":
-            await self.app.go_home()
+            await self.app.leave_page(self)
         elif action == "acknowledge":
             await self._acknowledge()
         elif action == "silence":
@@ -191,7 +191,7 @@ class CardFlow(Flow):
 
     async def acted(self, action: str) -> None:
         """Back to where one was."""
-        await self.app.go_home()
+        await self.app.leave_page(self)
 
 
 HELP = (
@@ -214,9 +214,4 @@ class HelpFlow(Flow):
 
     async def acted(self, action: str) -> None:
         """Back to where one was."""
-        if self.model.user is None:
-            await self.app.lock_out()
-        elif self.model.status is None:
-            await self.app.start_flow(ConnectFlow(self.app))
-        else:
-            await self.app.go_home()
+        await self.app.leave_page(self)

@@ -49,8 +49,9 @@ def unlock(
     notices += [line for hint in model.hints for line in wrapped(hint, Tone.NOTE, NARROW)]
     library = model.tablet.library
     users = tuple(TileView(user.id, user.name, role_words(user.role)) for user in model.tablet.identity.users())
+    realm = "[[ SIMULATED CLINIC ]]  " if model.tablet.simulated else ""
     return UnlockView(
-        f"WHO ARE YOU?   software {SOFTWARE}   library {library.version}",
+        f"{realm}WHO ARE YOU?   software {SOFTWARE}   library {library.version}",
         users,
         tuple(notices),
         Line(message, Tone.BAD) if message else None,

@@ -42,7 +42,9 @@ class LotScreen(FrameScreen):
 
     def show_word(self, word: str) -> None:
         """Say what is wrong with the texts."""
-        self.query_one("#word", Lines).show([Line(word, Tone.BAD)])
+        line = self.query_one("#word", Lines)
+        line.show([Line(word, Tone.BAD)])
+        line.set_class(bool(word), "speaking")
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Enter goes on to the next field, and from the last one on."""
