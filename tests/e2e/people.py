@@ -52,7 +52,7 @@ class Hands:
 
     def read_the_pump(self) -> None:
         """From the ports to the status page of the right patient."""
-        self.at.page("CONNECT", "SIMULATED")
+        self.at.page("pick the wand", "[[ SIMULATED ]] wand")
         self.choose("[[ SIMULATED ]] wand")
         self.at.page("IDENTITY", "S. Sample", "2016-05-02")
         self.choose("SAME PATIENT")
