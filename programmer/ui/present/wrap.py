@@ -11,6 +11,8 @@ NARROW = 43
 
 def wrapped(text: str, tone: Tone = Tone.PLAIN, width: int = WIDE) -> list[Line]:
     """The lines of a sentence; a number and its unit stay together."""
+    if not text:
+        return [Line("")]
     return [Line(part, tone) for part in textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)]
 
 

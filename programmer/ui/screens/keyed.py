@@ -21,7 +21,7 @@ from programmer.ui.widgets.safe_text import Lines, SafeText
 from programmer.ui.widgets.secret_pad import SecretPad
 from programmer.ui.widgets.touch_list import Tile, TouchList
 
-SOFT_REASONS = ("clinical need, reviewed", "titration plan", "change of concentration")
+SOFT_REASONS = ("clinical need", "titration plan", "tolerated before")
 
 
 class KeyedScreen(FrameScreen):
