@@ -23,16 +23,14 @@ class Hands:
     def secret(self, secret: str) -> None:
         """Key a secret."""
         if self.mouse:
-            self.at.tap(secret)
-            self.at.see("•" * len(secret))
+            self.at.tap_secret(secret)
         else:
             self.at.secret(secret)
 
     def number(self, text: str, confirm: str) -> None:
         """Key a number and confirm it: Enter, or the button."""
         if self.mouse:
-            self.at.tap(text)
-            self.at.see(text + " ")
+            self.at.tap_digits(text)
             self.at.click(confirm)
         else:
             self.at.digits(text)

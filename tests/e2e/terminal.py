@@ -119,12 +119,17 @@ class Terminal:
             os.write(self._master, NAMED.get(name, name).encode())
             self.look(0.03)
 
+    def keyed(self, text: str) -> None:
+        """Wait until the number field in front, the one with the heaviest edge, shows so much, and a gap longer."""
+        field = re.compile(rf"[║┃]\s*{re.escape(text)}\s")
+        self.until(lambda: any(field.search(line) for line in self.lines), f"the field with {text!r}")
+        self.look(KEY_GAP_S)
+
     def digits(self, text: str) -> None:
-        """Key a number into the field in front, each digit seen before the next."""
+        """Key a number into the field in front, each digit seen there before the next."""
         for n in range(len(text)):
             self.press(text[n])
-            self.look(KEY_GAP_S)
-            self.see(text[: n + 1] + " ")
+            self.keyed(text[: n + 1])
 
     def secret(self, text: str) -> None:
         """Key a secret; only its length is painted."""
@@ -207,13 +212,23 @@ class Terminal:
                     return line.index(digit, found.start()) + 1, y + 1
         raise NotSeen(f"no key {digit!r} on this screen:\n{self.text}")
 
-    def tap(self, text: str) -> None:
-        """Key digits on the keypad with the mouse."""
-        for digit in text:
-            x, y = self.key_row(digit)
-            self._mouse(x, y, True)
-            self.look(0.02)
-            self._mouse(x, y, False)
+    def _tap(self, digit: str) -> None:
+        x, y = self.key_row(digit)
+        self._mouse(x, y, True)
+        self.look(0.02)
+        self._mouse(x, y, False)
+
+    def tap_digits(self, text: str) -> None:
+        """Key a number on the keypad with the mouse, each digit seen in the field before the next."""
+        for n, digit in enumerate(text):
+            self._tap(digit)
+            self.keyed(text[: n + 1])
+
+    def tap_secret(self, text: str) -> None:
+        """Key a secret on the keypad with the mouse; only its length is painted."""
+        for n, digit in enumerate(text):
+            self._tap(digit)
+            self.see("•" * (n + 1))
             self.look(KEY_GAP_S)
 
     # -- window and end ---------------------------------------------------------------------------------------------
