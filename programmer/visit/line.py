@@ -74,7 +74,10 @@ class NoPump(LineFault):
                 "the cable and has power, then try again."
             )
         else:
-            where = "No wand answers on this port. Check the cable, the wand's battery and the port, then try again."
+            where = (
+                "No wand answers on this port. Check the cable, the wand's battery, the port and its speed, "
+                "then try again."
+            )
         super().__init__(where)
 
 
