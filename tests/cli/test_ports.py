@@ -42,7 +42,7 @@ def test_status_through_a_terminal_server(desk: Desk) -> None:
         assert server.settings.baudrate == 57_600
         assert desk.run("status", "--port", server.url).code == 3  # at 115,200 nothing answers
     relay.close()
-    desk.run("status", "--port", server.url).sentence(3, "There is no port", "Plug in the wand")
+    desk.run("status", "--port", "rfc2217://127.0.0.1:1").sentence(3, "There is no port", "Plug in the wand")
 
 
 @pytest.mark.parametrize("port", ["/dev/ttyUSB0?baud=9601", "rfc2217://h:1?logging=debug", "socket://h:1?echo=on"])

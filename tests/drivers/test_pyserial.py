@@ -5,7 +5,6 @@ import os
 import pty
 import struct
 import termios
-from collections.abc import Iterator
 
 import pytest
 import serial
@@ -67,7 +66,7 @@ class Line:
 
 
 @pytest.fixture
-def line(monkeypatch: pytest.MonkeyPatch) -> Iterator[Line]:
+def line(monkeypatch: pytest.MonkeyPatch) -> Line:
     made = Line()
 
     def make(url: str, **options: object) -> Line:
@@ -75,7 +74,7 @@ def line(monkeypatch: pytest.MonkeyPatch) -> Iterator[Line]:
         return made
 
     monkeypatch.setattr(serial, "serial_for_url", make)
-    yield made
+    return made
 
 
 FAULTS = [
