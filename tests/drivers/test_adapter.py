@@ -206,6 +206,19 @@ def test_a_pending_open_is_given_up_at_once_and_closed_when_it_comes() -> None:
     assert again.get(timeout=WATCHDOG_S) is slow.near
 
 
+def test_giving_up_while_the_device_is_looked_up_opens_nothing() -> None:
+    world = World()
+
+    def look() -> list[PortInfo]:
+        adapter.cancel()
+        return []
+
+    adapter = Adapter("/dev/ttyUSB0", open_=world.open, ports=look)
+    with pytest.raises(OpeningCancelled):
+        adapter.open()
+    assert world.opened == []
+
+
 def test_an_open_that_takes_too_long_is_closed_when_it_comes() -> None:
     slow = Slow()
     with pytest.raises(PortNotFound, match=r"no answer in 0\.02 s"):

@@ -10,7 +10,7 @@ import pytest
 from drivers.adapter import Adapter
 from drivers.errors import PortLost, PortNotFound
 from drivers.runner import monotonic_ms
-from drivers.serial_port import SerialPort, open_port
+from drivers.serial_port import WRITE_TIMEOUT_S, SerialPort, open_port
 from programmer.visit.line import LineLost, NoPump, PortLine
 from protocol.events import EndReason
 from protocol.link import LinkTiming
@@ -142,21 +142,17 @@ def test_a_terminal_server_that_goes_is_a_lost_port() -> None:
         port.close()
 
 
-def closed_in(port: SerialPort) -> float:
-    begin = time.monotonic()
-    port.abort()
-    port.close()
-    return time.monotonic() - begin
-
-
-def test_closing_asks_nothing_of_a_terminal_server_that_hangs() -> None:
+def test_closing_asks_nothing_of_a_terminal_server_that_hangs(hasty: list[float]) -> None:
     """pyserial would send a purge and wait 3 s for the answer, then sleep; none of it happens."""
     with TerminalServer(lambda data: data) as server:
         port = open_port(server.url)
         purges = server.settings.purges
         server.deaf.set()
         port.write(b"x")
-        closed_in(port)
+        hasty.clear()
+        port.abort()
+        port.close()
+        assert hasty == []
         server.deaf.clear()
         assert server.settings.purges == purges
         assert not [thread for thread in threading.enumerate() if server.url in thread.name]
@@ -166,6 +162,7 @@ def test_a_write_that_nobody_takes_ends() -> None:
     """``rfc2217://`` has no write timeout of its own: it would wait for ever."""
     with TerminalServer(lambda data: b"") as server:
         port = open_port(server.url)
+        assert port._line._socket.gettimeout() == WRITE_TIMEOUT_S  # of the whole write, as of each read
         server.deaf.set()
         with pytest.raises(PortLost):
             port.write(bytes(16_000_000))
