@@ -46,7 +46,7 @@ class VirtualPumpHost:
         self._entropy = entropy
         self._offset_ms = clock_ms - now_ms
         keys = PumpKeys(pump.identity.serial, private)
-        self._connection = PumpConnection(keys, pump.identity.realm, tablets, entropy)
+        self._connection = PumpConnection(keys, tablets, entropy)
         self._wand = VirtualWand(f"W-{pump.identity.serial}")
         self._decoder = FrameDecoder()
         self._partial = b""
