@@ -152,9 +152,9 @@ class PumpConnection:
 
     def _on_frame(self, frame: Frame, now_ms: int) -> list[Event]:
         address, kind = split_address_type(frame.address_type)
-        if address == Address.PUMP and kind in (Kind.HELLO, Kind.BEACON) and not self._link.repeats(frame):
-            if not self._greetings.take(now_ms):
-                return []
+        afresh = address == Address.PUMP and kind in (Kind.HELLO, Kind.BEACON) and not self._link.repeats(frame)
+        if afresh and not self._greetings.take(now_ms):
+            return []
         taken = self._link.receive(frame)
         if isinstance(taken, Repeat):
             if self._arrived and split_address_type(frame.address_type)[1] == Kind.DATA:

@@ -150,7 +150,8 @@ def is_greeted(psk: bytes, tags: bytes, nonce_tablet: bytes, nonce_pump: bytes) 
     """Whether a pump's greeting has the tag of ``psk``."""
     wanted = greeting_tag(psk, Direction.FROM_PUMP, nonce_tablet, nonce_pump)
     places = range(0, len(tags), GREETING_TAG)
-    return any([hmac.compare_digest(wanted, tags[at : at + GREETING_TAG]) for at in places])
+    found = [hmac.compare_digest(wanted, tags[at : at + GREETING_TAG]) for at in places]
+    return any(found)
 
 
 def prologue(
