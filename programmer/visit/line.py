@@ -68,6 +68,10 @@ class NoPump(LineFault):
         super().__init__(where)
 
 
+class PortGone(LineFault):
+    """The port cannot be opened again; the sentence is the port's."""
+
+
 class UnknownPump(LineFault):
     """A pump answered with which this tablet is not paired; which one it is, it tells nobody else."""
 
@@ -143,13 +147,22 @@ class PortLine:
         entropy: Callable[[int], bytes],
         notice: Callable[[Coupling | EndReason], None] = lambda _: None,
         sent: Callable[[Message], None] = lambda _: None,
+        reopen: Callable[[], Port] | None = None,
     ) -> None:
-        """``notice`` is told of coupling and ended sessions; ``sent`` of each request whose bytes have left."""
+        """``notice`` is told of coupling and ended sessions; ``sent`` of each request whose bytes have left.
+
+        ``reopen`` opens the port anew when it was lost and a session is wanted again, as after a replug.
+        """
         self.connection = TabletConnection(keys, pairings, timing, entropy)
         self._notice, self._sent = notice, sent
         self._events: queue.Queue[Event | _Left | _Fault] = queue.Queue()
-        self._runner = PortRunner(port, self.connection, clock_ms, self._take)
-        self._runner.start()
+        self._clock_ms, self._reopen = clock_ms, reopen
+        self._runner = self._started(port)
+
+    def _started(self, port: Port) -> "PortRunner[TabletConnection]":
+        runner = PortRunner(port, self.connection, self._clock_ms, self._take)
+        runner.start()
+        return runner
 
     def _take(self, event: object) -> None:
         if isinstance(event, CouplingRead):
@@ -165,6 +178,11 @@ class PortLine:
         Raises:
             LineFault: no wand, no pump, an unpaired pump, another version, a lost port.
         """
+        if self._reopen is not None and not self._runner.running:
+            try:
+                self._runner = self._started(self._reopen())
+            except PortError as error:
+                raise PortGone(str(error)) from error
         self._drain()
         wand: Identity | None = None
 
