@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from drivers.virtual import alarms, nvm, physics, record
+from drivers.virtual import alarms, breakglass, nvm, physics, record
 from drivers.virtual.alarms import AlarmBook, Notice
 from drivers.virtual.eventlog import EventLog
 from drivers.virtual.limits import WEEK_MS, Past
@@ -49,14 +49,17 @@ from protocol.messages import (
     Close,
     Closed,
     Commit,
+    ConfirmPattern,
     Discrepancy,
     Drug,
+    Emergency,
     GetEvents,
     GetStatus,
     KeepAlive,
     Message,
     Mode,
     OrderKind,
+    Pair,
     Present,
     Presented,
     Program,
@@ -81,6 +84,7 @@ from protocol.participant import (
     expire,
     step,
 )
+from protocol.session import SessionKind
 
 NOTICE_CODE = {
     "RAISED": EventCode.ALARM_RAISED,
@@ -155,7 +159,7 @@ class Firmware:
     def running(self, state: PumpState) -> Program:
         """The program in force; in the safe state the program is unknown and no dose is claimed."""
         if state.record is not None:
-            return state.record.program
+            return breakglass.overridden(state.record.program, state.override)
         return Program(
             mode=Mode.SAFE_STATE,
             dose_ng_per_day=0,
@@ -173,7 +177,9 @@ class Firmware:
                 return self._transact(state, expire(state.participant, now_ms), clock_ms)
             case Arrived():
                 state, out = self._transact(state, discard(state.participant), clock_ms)
-                session = Session(event.tablet_id, event.handshake_hash)
+                session = Session(event.tablet_id, event.handshake_hash, kind=event.kind, public=event.public)
+                if event.kind is SessionKind.BREAK_GLASS:
+                    return replace(breakglass.opened(state, clock_ms), session=session), (*out, Save())
                 log = state.log.add(clock_ms, EventCode.SESSION_OPENED)
                 return replace(state, session=session, log=log), (*out, Save())
             case Ended():
@@ -206,6 +212,10 @@ class Firmware:
         state = replace(state, session=session)
         message = event.message
         out: tuple[Out, ...]
+        if type(message) not in breakglass.RIGHTS[session.kind]:
+            reason = messages.Refusal.NOT_IN_THIS_SESSION if message.REQUEST else messages.Refusal.UNSUPPORTED
+            state, out = self._refused(state, message, reason, clock_ms)
+            return state, expired + out
         match message:
             case KeepAlive():
                 out = (Reply(Alive()),)
@@ -216,6 +226,8 @@ class Firmware:
                 out = (Reply(events_page(state.log, message.cursor)),)
             case Present():
                 state, out = self._present(state, message, session, clock_ms)
+            case Emergency() | Pair() | ConfirmPattern():
+                state, out = self._with_card(state, event, clock_ms)
             case SilenceAlarm():
                 state, out = self._silence(state, message, clock_ms)
             case Close():
@@ -226,11 +238,21 @@ class Firmware:
                 out = (_refuse(message, messages.Refusal.UNSUPPORTED),)
         return state, expired + out
 
+    def _refused(self, state: PumpState, message: Message, reason: messages.Refusal, clock_ms: int) -> Step:
+        log = state.log.add(clock_ms, EventCode.COMMAND_REFUSED, int(reason))
+        return replace(state, log=log), (Save(), _refuse(message, reason))
+
+    def _with_card(self, state: PumpState, event: Asked, clock_ms: int) -> Step:
+        rule = breakglass.act if isinstance(event.message, Emergency) else breakglass.pair
+        state, answer = rule(self.identity, state, event, clock_ms)
+        if isinstance(answer, messages.Refusal):
+            return self._refused(state, event.message, answer, clock_ms)
+        return self._settle(state, clock_ms), (Save(), Reply(answer))
+
     def _present(self, state: PumpState, message: Present, session: Session, clock_ms: int) -> Step:
         role = dict(self.identity.clinicians).get(message.public_key)
         if role is None:
-            log = state.log.add(clock_ms, EventCode.COMMAND_REFUSED, int(messages.Refusal.SIGNER_UNKNOWN))
-            return replace(state, log=log), (Save(), _refuse(message, messages.Refusal.SIGNER_UNKNOWN))
+            return self._refused(state, message, messages.Refusal.SIGNER_UNKNOWN, clock_ms)
         if message.position > min(1, len(session.signers)):
             return state, (_refuse(message, messages.Refusal.MALFORMED),)
         signers = (*session.signers[: message.position], Signer(message.public_key, role))
@@ -259,9 +281,10 @@ class Firmware:
             reservoir_nl=physics.read(state.physics).model_nl,
             discrepancy=state.record.discrepancy if state.record is not None else Discrepancy.NONE,
             signers=state.session.signers,
-            fresh_token=event.entropy,
+            fresh_token=event.entropy[:8],
         )
-        rules = PumpRules(self.identity.profile, self.identity.row, state.history, clock_ms, self.identity.receipt_seed)
+        identity, signed = self.identity, None if state.record is None else state.record.program
+        rules = PumpRules(identity.profile, identity.row, state.history, clock_ms, identity.receipt_seed, signed)
         after = step(state.participant, event.message, situation, rules)
         return self._transact(state, after, clock_ms)
 
@@ -320,7 +343,7 @@ class Firmware:
         history = state.history
         if new.dose_ng_per_day != old.dose_ng_per_day:
             history = _pruned((*history, Past(clock_ms, new.dose_ng_per_day)), clock_ms)
-        return replace(state, physics=moved, history=history)
+        return replace(state, physics=moved, history=history, override=None)
 
     def _run(self, state: PumpState, clock_ms: int) -> PumpState:
         """Physics and alarms up to now; each crossing raises its alarm at its own instant."""
@@ -344,7 +367,8 @@ class Firmware:
         """After an act: thresholds that hold at once, and alarms that are gone."""
         state = self._run(state, clock_ms)
         book, notices = alarms.update(state.alarms, self._holding(state), clock_ms)
-        stopped = state.counters.stopped_ms if state.physics.empty or state.physics.ended else None
+        held = state.physics.empty or state.physics.ended or state.override is not None
+        stopped = state.counters.stopped_ms if held else None
         counters = replace(state.counters, stopped_ms=stopped)
         return replace(state, alarms=book, log=_noted(state.log, notices), counters=counters)
 
@@ -357,7 +381,8 @@ class Firmware:
             "EOS": p.ended,
             "SLOT_BAD": state.counters.slot_bad,
             "MEMORY_CRITICAL": state.record is None,
-            "MINIMUM_RATE": state.record is None,
+            "MINIMUM_RATE": state.record is None or state.override is Mode.MINIMUM_RATE,
+            "STOPPED": state.override is Mode.STOPPED,
         }
         return {code for code, holds in facts.items() if holds}
 

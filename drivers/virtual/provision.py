@@ -65,7 +65,8 @@ class InitialProgram(BaseModel):
 
 class Provision(BaseModel):
     """The whole file. `start_s` is the pump time at manufacture; without it the host's time is taken.
-    `hard_limits` is this patient's row; without it the row of the profile's population."""
+    `hard_limits` is this patient's row; without it the row of the profile's population. Without `card_secret`
+    nobody has emergency access, and no tablet can be paired by presence."""
 
     model_config = _STRICT
     schema_: Literal[1] = Field(alias="schema")
@@ -81,6 +82,8 @@ class Provision(BaseModel):
     program: InitialProgram
     fill_nl: U32
     start_s: U32 | None = None
+    card_secret: Hex32 | None = None
+    call_number: Annotated[str, Field(min_length=1, max_length=24)] = "NOT ON FILE"
 
     @model_validator(mode="after")
     def _unique(self) -> Provision:
@@ -101,6 +104,7 @@ class Provision(BaseModel):
             row=self.hard_limits or load_rows()[profile.limit_row],
             receipt_seed=bytes.fromhex(self.receipt_seed),
             clinicians=tuple((bytes.fromhex(c.public_key), ROLES[c.role]) for c in self.clinicians),
+            tablets=tuple(t.id for t in self.tablets),
         )
 
     def first_program(self) -> Program:

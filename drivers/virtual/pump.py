@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from drivers.virtual.alarms import AlarmBook
 from drivers.virtual.eventlog import EventLog
 from drivers.virtual.limits import HardRow, Past
 from drivers.virtual.physics import Physics
 from drivers.virtual.profiles import Profile
 from drivers.virtual.record import Record
-from protocol.messages import Message, Realm, Role
+from protocol.messages import EmergencyAct, Message, Mode, Realm, Role
 from protocol.participant import Participant, Signer
+from protocol.session import PairedTablet, SessionKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +31,38 @@ class Identity:
     row: HardRow
     receipt_seed: bytes
     clinicians: tuple[tuple[bytes, Role], ...]
+    tablets: tuple[str, ...] = ()
+
+    @property
+    def receipt_public(self) -> bytes:
+        """Ed25519 public key that verifies the receipts."""
+        return Ed25519PrivateKey.from_private_bytes(self.receipt_seed).public_key().public_bytes_raw()
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """The open session, and the persons whose keys were presented in it."""
+    """The open session, and the persons whose keys were presented in it. `public` is the key that a tablet proved
+    in pairing, `pattern` the beeps that it must know, `tried` that it has named some."""
 
     tablet_id: str
     handshake_hash: bytes
     signers: tuple[Signer, ...] = ()
     requests: int = 0
+    kind: SessionKind = SessionKind.ROUTINE
+    public: bytes = b""
+    pattern: bytes = b""
+    tried: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One use of break-glass: what was done (None: only read), and who said so."""
+
+    at_ms: int
+    act: EmergencyAct | None
+    name: str
+    reason: str
+    phone: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +78,9 @@ class Counters:
 @dataclass(frozen=True, slots=True)
 class PumpState:
     """All of the pump. `image` is its durable memory, `record` and `participant` what boot made of it;
-    `hands` tells that needle and syringe have been used since the last refill order (simulated world)."""
+    `hands` tells that needle and syringe have been used since the last refill order (simulated world).
+    `override` is the mode of an emergency act over the signed program, `uses` the book of break-glass, `paired`
+    the tablets paired by presence."""
 
     image: bytes
     record: Record | None
@@ -65,6 +92,9 @@ class PumpState:
     counters: Counters
     session: Session | None = None
     hands: bool = False
+    override: Mode | None = None
+    uses: tuple[Use, ...] = ()
+    paired: tuple[PairedTablet, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +108,8 @@ class Arrived:
 
     tablet_id: str
     handshake_hash: bytes
+    kind: SessionKind = SessionKind.ROUTINE
+    public: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +121,13 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request; `entropy` is 8 fresh random bytes for a token."""
+    """A request; `entropy` is 32 fresh random bytes for a token or a key. `contact_ms`: for how long the wand has
+    been in place; `window_ms`: for how long somebody present still lets a tablet be paired."""
 
     message: Message
     entropy: bytes
+    contact_ms: int = 0
+    window_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

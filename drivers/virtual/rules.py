@@ -56,13 +56,15 @@ def achieved_rate(program: Program, profile: Profile) -> int:
 
 @dataclass(frozen=True, slots=True)
 class PumpRules:
-    """The `Rules` of the programming transaction as this pump holds them at one moment."""
+    """The `Rules` of the programming transaction as this pump holds them at one moment. Changes are judged against
+    `signed`, the last signed program, also while an emergency act holds it down."""
 
     profile: Profile
     row: HardRow
     history: tuple[Past, ...]
     clock_ms: int
     receipt_seed: bytes
+    signed: Program | None = None
 
     def refusals(self, content: Content, situation: Situation) -> tuple[messages.Refusal, ...]:
         """Every limit that the content breaks, each reason once."""
@@ -73,7 +75,7 @@ class PumpRules:
         if content.program.mode is not Mode.SIMPLE or content.program.drug is not situation.running.drug:
             return (messages.Refusal.UNSUPPORTED,)
         found = judge(
-            setting(situation.running),
+            setting(self.signed or situation.running),
             setting(content.program),
             history=self.history,
             now_ms=self.clock_ms,

@@ -27,8 +27,8 @@ from protocol.events import (
     WandFound,
 )
 from protocol.link import LinkTiming
-from protocol.messages import HelloPump, Message
-from protocol.session import Pairing, TabletKeys
+from protocol.messages import Message
+from protocol.session import ImplantCard, Pairing, TabletKeys
 from protocol.wand import Coupling, Identity
 
 ANSWER_LIMIT_S = 20
@@ -86,29 +86,38 @@ class PortGone(LineFault):
 
 
 class UnknownPump(LineFault):
-    """A pump answered with which this tablet is not paired."""
+    """A pump answered with which this tablet is not paired; which one it is, it tells nobody else."""
 
-    def __init__(self, pump: HelloPump) -> None:
+    def __init__(self) -> None:
         super().__init__(
-            f"Pump {pump.serial} is not paired with this tablet. Check that it is the right pump; "
+            "The pump under the wand is not paired with this tablet. Check that it is the right pump; "
             "an administrator can pair it."
         )
-        self.pump = pump
 
 
 class OtherVersion(LineFault):
     """The pump speaks another version of the protocol."""
 
-    def __init__(self, pump: HelloPump) -> None:
-        super().__init__(f"Pump {pump.serial} speaks another protocol version. Use an updated tablet.")
+    def __init__(self) -> None:
+        super().__init__("The pump under the wand speaks another protocol version. Use an updated tablet.")
+
+
+class OtherRealm(LineFault):
+    """The pump does not confirm the realm for which it was paired."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This pump was paired as simulated and reports as real, or the other way round. "
+            "Do not use it with this tablet, and report it."
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """An open session: the wand's name, the pump's greeting, the session's hash."""
+    """An open session: the wand's name, what this tablet holds of the pump, the session's hash."""
 
     wand: Identity
-    pump: HelloPump
+    pump: Pairing | ImplantCard
     handshake_hash: bytes
 
 
@@ -212,10 +221,10 @@ class PortLine:
                 case SessionOpened(pump, handshake_hash):
                     assert wand is not None
                     return Opened(wand, pump, handshake_hash)
-                case PumpNotPaired(pump):
-                    raise UnknownPump(pump)
-                case VersionRefused(pump):
-                    raise OtherVersion(pump)
+                case PumpNotPaired():
+                    raise UnknownPump
+                case VersionRefused():
+                    raise OtherVersion
                 case SessionEnded(EndReason.LINK_LOST):
                     raise NoPump(wand is not None, self._heard(before))
                 case SessionEnded(reason):
