@@ -38,7 +38,7 @@ class Adapter:
         ports: Callable[[], list[PortInfo]] = list_ports,
         within_s: float = OPEN_WITHIN_S,
     ) -> None:
-        self._text = url
+        self.text = url
         self._address: PortAddress = parse_address(url)
         self._open, self._ports, self._within_s = open_, ports, within_s
         self._known: PortInfo | None = None
@@ -62,7 +62,7 @@ class Adapter:
         where = self._where()
         with self._lock:
             if self._cancels != before:
-                raise OpeningCancelled(self._text)
+                raise OpeningCancelled(self.text)
             opening = self._opening = Opening(where, self._open)
         return opening.wait(self._within_s)
 
@@ -77,25 +77,25 @@ class Adapter:
     def _where(self) -> str:
         """The address to open; what is plugged in now decides."""
         if not self._address.is_device or self._address.is_pseudo_terminal:
-            return self._text
+            return self.text
         present: list[PortInfo] = []
         with contextlib.suppress(OSError):  # a device that goes while it is looked up
             present = self._ports()
         if self._known is None:
             self._known = info_of(self._address.url, present)
-            return self._text
+            return self.text
         if self._known.serial_number:
             same = [port for port in present if _usb(port) == _usb(self._known)]
             found = find_again(self._known.serial_number, same)
             if found is None and same:
-                raise PortNotFound(self._text, f"several devices say that they are {self._known.serial_number}")
+                raise PortNotFound(self.text, f"several devices say that they are {self._known.serial_number}")
             if found is None:
-                raise PortNotFound(self._text, f"{self._known.serial_number} is not plugged in")
+                raise PortNotFound(self.text, f"{self._known.serial_number} is not plugged in")
             return self._address.under(found.url)
         now = info_of(self._address.url, present)
         if now is not None and _usb(now) != _usb(self._known):
-            raise PortNotFound(self._text, "another device has this name now")
-        return self._text
+            raise PortNotFound(self.text, "another device has this name now")
+        return self.text
 
 
 def _usb(port: PortInfo) -> tuple[int | None, int | None, str | None]:

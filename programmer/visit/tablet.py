@@ -262,6 +262,10 @@ class Tablet:
             raise PatientLocked from None
         return OpenChart(ref, PatientChart.model_validate_json(text), key, key_label(key))
 
+    def choose_port(self) -> None:
+        """A person chose a port anew: whichever adapter has that name now is the one."""
+        self._adapter = None
+
     def give_up(self) -> None:
         """Let a port that is being opened go, so that who waits for it goes on at once. From any thread."""
         if self._adapter is not None:
@@ -274,9 +278,11 @@ class Tablet:
         notice: Callable[[Coupling | EndReason], None] = lambda _: None,
         probe: Callable[[str], None] = lambda _: None,
     ) -> VisitShell:
-        """A visit over the port ``url``; raises ``PortError``."""
+        """A visit over the port ``url``, which stays the same adapter from visit to visit; raises ``PortError``."""
         cards = self.pumps()
-        adapter = self._adapter = Adapter(url, open_=lambda name: open_port(name))
+        adapter = self._adapter
+        if adapter is None or adapter.text != url:
+            adapter = self._adapter = Adapter(url, open_=lambda name: open_port(name))
         line = PortLine(
             adapter.open(),
             TabletKeys(self.clinic.tablet, self.identity.keys.noise_private),

@@ -4,7 +4,11 @@ import socket
 
 import pytest
 
+from drivers.adapter import Adapter
 from drivers.discovery import PortInfo
+from drivers.errors import PortNotFound
+from drivers.serial_port import open_port
+from programmer.visit import tablet
 from tests.cli.clinic import Desk
 from tests.drivers.rfc2217_server import TerminalServer
 
@@ -57,3 +61,37 @@ def test_what_a_device_calls_itself_cannot_steer_the_terminal(desk: Desk, monkey
     assert (plain.code, document.code) == (0, 0)
     assert plain.out == "/dev/ttyUSB0  0403:6001  W???-1  Wand?[2J?\n"
     assert document.data["ports"][0]["usb_serial"] == "W???-1"
+
+
+def test_the_adapter_stays_the_same_from_visit_to_visit_until_a_person_chooses(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = {"/dev/ttyUSB0": "W-1"}
+    opened: list[str] = []
+
+    def present() -> list[PortInfo]:
+        return [PortInfo(name, "Wand", 0x403, 0x6001, serial) for name, serial in names.items()]
+
+    def open_(url: str) -> object:
+        opened.append(url)
+        return open_port(desk.pump.wand)
+
+    monkeypatch.setattr(tablet, "Adapter", lambda url, open_: Adapter(url, open_=open_, ports=present))
+    monkeypatch.setattr(tablet, "open_port", open_)
+    with tablet.Tablet.open(desk.data, desk.state) as opened_tablet:
+
+        def visit() -> None:
+            shell = opened_tablet.visit("/dev/ttyUSB0")
+            shell.read()
+            shell.hang_up()
+
+        visit()
+        names.clear()
+        names.update({"/dev/ttyUSB4": "W-1", "/dev/ttyUSB0": "W-2"})
+        visit()
+        del names["/dev/ttyUSB4"]
+        with pytest.raises(PortNotFound, match="W-1 is not plugged in"):
+            visit()
+        opened_tablet.choose_port()
+        visit()
+    assert opened == ["/dev/ttyUSB0", "/dev/ttyUSB4", "/dev/ttyUSB0"]
