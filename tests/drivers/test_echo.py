@@ -48,7 +48,7 @@ def test_what_goes_on_to_the_reader(
 
 
 @given(PIECES, st.binary(max_size=40), st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_an_echo_in_any_pieces_vanishes_whole(sent: list[bytes], answer: bytes, data: st.DataObject) -> None:
     line, filter_ = b"".join(sent) + answer, EchoFilter(cancel=True)
     for piece in sent:
@@ -63,7 +63,7 @@ def test_an_echo_in_any_pieces_vanishes_whole(sent: list[bytes], answer: bytes, 
 
 
 @given(PIECES, PIECES)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_what_differs_from_the_first_byte_is_never_touched(sent: list[bytes], arrived: list[bytes]) -> None:
     """Frames to the pump begin with the idle delimiter 0x00 and answers do not: a line without echo loses nothing."""
     filter_, answers = EchoFilter(cancel=True), [b"\x01" + piece for piece in arrived]
