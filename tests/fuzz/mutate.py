@@ -3,6 +3,7 @@
 Every change follows from the generator handed in, so a run is repeated by its seed.
 """
 
+import zlib
 from collections.abc import Callable, Sequence
 from random import Random
 
@@ -11,13 +12,12 @@ from cobs import cobs
 from protocol.framing import Discarded, Frame, decode_body, encode_frame
 
 TOKENS = [
-    bytes.fromhex(text)
-    for text in (
-        "00 ff 7f 80 17 18 1818 1900ff 1a00010000 1affffffff 1b0000000100000000 1bffffffffffffffff 20 3bffffffffffffffff "
-        "40 58ff 5f 5bffffffffffffffff 60 61ff 78ff 7f 80 98ff 9f 9bffffffffffffffff a0 b8ff bf c0 c24101 d81c81d81d00 "
-        "d81e820100 f4 f5 f6 f7 f8ff f90000 fb7ff0000000000000 ff 0000 00000000 c482200a d9010280 8181818180"
-    ).split()
-]  # fmt: skip
+    *(bytes([value]) for value in b"\x00\xff\x7f\x80\x17\x18\x20\x40\x5f\x60\x78\x9f\xa0\xbf\xc0\xf4\xf5\xf6\xf7"),
+    *map(bytes.fromhex, ("1818", "1900ff", "1a00010000", "1affffffff", "1b0000000100000000", "1bffffffffffffffff")),
+    *map(bytes.fromhex, ("3bffffffffffffffff", "58ff", "5bffffffffffffffff", "61ff", "78ff", "98ff")),
+    *map(bytes.fromhex, ("9bffffffffffffffff", "b8ff", "c24101", "d81c81d81d00", "d81e820100", "f8ff", "f90000")),
+    *map(bytes.fromhex, ("fb7ff0000000000000", "0000", "00000000", "c482200a", "d9010280", "8181818180")),
+]
 """Single bytes of interest and heads of CBOR items: limits of lengths, tags, floats, indefinite lengths, break."""
 
 
@@ -96,7 +96,7 @@ def blind(rng: Random, data: bytes) -> bytes:
 
 
 def _reframed(rng: Random, piece: bytes) -> bytes:
-    """A stuffed frame with its header or payload altered, and stuffing and checksum right."""
+    """A stuffed frame with its header, payload or length altered, and stuffing and checksum right."""
     try:
         frame = decode_body(cobs.decode(piece))
     except cobs.DecodeError:
@@ -104,11 +104,15 @@ def _reframed(rng: Random, piece: bytes) -> bytes:
     if isinstance(frame, Discarded):
         return blind(rng, piece)
     kind, seq, payload = frame.address_type, frame.seq, frame.payload
-    match rng.randrange(5):
+    match rng.randrange(6):
         case 0:
             kind = rng.choice((rng.randrange(256), kind ^ 1, kind ^ 0x10, 0x10 | rng.randrange(10)))
         case 1:
             seq = rng.choice((seq - 1, seq + 1, 0, 0xFC, 0xFD, 0xFE, 0xFF)) % 256
+        case 2:
+            body = (bytes((kind, seq)) + payload + rng.randbytes(255))[: rng.choice((0, 1, 2, 3, 249, 250, 251, 256))]
+            stuffed: bytes = cobs.encode(body + zlib.crc32(body).to_bytes(4, "big"))
+            return stuffed
         case _:
             payload = blind(rng, payload)[:248]
     return encode_frame(Frame(kind, seq, payload))[:-1]

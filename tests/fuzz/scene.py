@@ -53,7 +53,7 @@ class Draws:
 
 
 def new_host(end: PumpEnd) -> VirtualPumpHost:
-    """The pump of ``end`` with an implant card, a wand long in place and somebody present who lets a tablet be paired."""
+    """The pump of ``end`` with an implant card, the wand long in place, and a window in which to pair a tablet."""
     host = VirtualPumpHost(
         end.host.firmware,
         end.host.state,

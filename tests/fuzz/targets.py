@@ -5,6 +5,7 @@ promise does not hold. Any other exception that comes out of a target is a find 
 trees are caught where a caller must expect them, and nowhere else.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -12,22 +13,22 @@ from random import Random
 from typing import Any
 
 from drivers.virtual.eventlog import CAPACITY
-from drivers.virtual.host import VirtualPumpHost
+from drivers.virtual.host import LONGEST_PIECE, VirtualPumpHost
 from protocol import cbor, messages, wand
 from protocol.connection import TabletConnection
-from protocol.errors import ProtocolError
+from protocol.errors import HandshakeMisuse, NoiseError, ProtocolError
 from protocol.events import Received, SessionEnded
 from protocol.framing import Discarded, Frame, FrameDecoder, encode_frame
 from protocol.link import Address, Kind, address_type
 from protocol.messages import Commit, decode_message, encode_message
-from protocol.session import SLOTS, SessionKind
+from protocol.noise import HandshakeState, public_key
+from protocol.session import NOISE_NAME, SLOTS, SessionKind
 from protocol.wire_model import WireModel
 from tests.fuzz import mutate, scene
 from tests.fuzz.scene import NOW_MS, Ends, Recording, copied
 from tests.protocol import make
 
 FRAME_BUFFER = 258
-LINE_BUFFER = 1_024
 PUMP_DATA = address_type(Address.PUMP, Kind.DATA)
 PUMP_REPLY = address_type(Address.PUMP, Kind.DATA_REPLY)
 
@@ -83,12 +84,18 @@ def frame_seeds() -> list[bytes]:
 # Messages
 
 
+def _refusal(error: ProtocolError) -> str:
+    """The kind of an error and its reason, without what the input put into it."""
+    reason = re.sub(" op .*", " op", getattr(error, "reason", ""), flags=re.DOTALL)
+    return f"{type(error).__name__} {re.sub('[0-9]+', 'N', reason)}"[:64]
+
+
 def run_cbor(data: bytes) -> str:
     """Refused as malformed, or exactly the canonical bytes of what was read."""
     try:
         value = cbor.decode(data)
     except ProtocolError as error:
-        return f"{type(error).__name__} {getattr(error, 'reason', '')[:24]}"
+        return _refusal(error)
     must(cbor.encode(value) == data, "what is read is written the same")
     return type(value).__name__
 
@@ -98,7 +105,7 @@ def run_message(data: bytes) -> str:
     try:
         number, message = decode_message(data)
     except ProtocolError as error:
-        return f"{type(error).__name__} {getattr(error, 'reason', '')[:48]}"
+        return _refusal(error)
     if len(data) <= messages.MAX_MESSAGE_BYTES:
         again = encode_message(number, message)
         must(again == data or message.OPEN, "a closed message is written the same")
@@ -121,7 +128,7 @@ def run_clear(data: bytes) -> str:
         try:
             found.append(type(decode(data)).__name__)
         except ProtocolError as error:
-            found.append(getattr(error, "reason", "")[:32])
+            found.append(_refusal(error))
     return "/".join(found)
 
 
@@ -166,6 +173,50 @@ def clear_seeds() -> list[bytes]:
             if item.address_type >> 4 == Address.WAND or item.address_type & 0xF != Kind.DATA:
                 found.append(item.payload)
     return found
+
+
+# Noise messages
+
+
+@cache
+def handshake_starts() -> list[tuple[HandshakeState, list[bytes]]]:
+    """A side that waits for its next message, for each message of each session's handshake, and that message."""
+    found = []
+    for name, (mine, theirs) in HANDSHAKE_KEYS.items():
+        common: dict[str, Any] = {"prologue": b"hello", "psks": (bytes([5]) * 32,)}
+        one = HandshakeState(name, initiator=True, e=bytes([3]) * 32, **common, **mine)
+        two = HandshakeState(name, initiator=False, e=bytes([4]) * 32, **common, **theirs)
+        while not one.complete:
+            writer, reader = (one, two) if one.my_turn else (two, one)
+            message = writer.write_message(b"")
+            found.append((copied(reader), [message]))
+            reader.read_message(message)
+    return found
+
+
+STATIC = bytes([1]) * 32, bytes([2]) * 32
+PUBLIC = tuple(public_key(private) for private in STATIC)
+HANDSHAKE_KEYS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    NOISE_NAME[SessionKind.ROUTINE]: ({"s": STATIC[0], "rs": PUBLIC[1]}, {"s": STATIC[1], "rs": PUBLIC[0]}),
+    NOISE_NAME[SessionKind.PAIRING]: ({"s": STATIC[0]}, {"s": STATIC[1]}),
+    NOISE_NAME[SessionKind.BREAK_GLASS]: ({"rs": PUBLIC[1]}, {"s": STATIC[1]}),
+}
+
+
+def run_handshake(data: bytes) -> str:
+    """A Noise message of any bytes: refused with a typed error, which ends the handshake, or the genuine one."""
+    (start, genuine), message = _chosen(data, handshake_starts())
+    side = copied(start)
+    try:
+        side.read_message(message)
+    except NoiseError as error:
+        try:
+            side.write_message(b"")
+        except HandshakeMisuse:
+            return type(error).__name__
+        raise Broken("a failed handshake does not go on") from error
+    must(message == genuine[0], "only the genuine message is read")
+    return "read"
 
 
 # Streams at the two connections
@@ -276,7 +327,7 @@ def therapy(host: VirtualPumpHost) -> tuple[Any, ...]:
 
 
 def _within(host: VirtualPumpHost) -> None:
-    must(len(host._partial) <= LINE_BUFFER, "the pump's line buffer is bounded")
+    must(len(host._partial) <= LONGEST_PIECE, "the pump's line buffer is bounded")
     _bounded(host._decoder)
     _bounded(host._connection._decoder)
     must(len(host.state.log.entries) <= CAPACITY, "the pump's log is a ring")
@@ -422,6 +473,7 @@ TARGETS: dict[str, Target] = {
         Target("cbor", run_cbor, message_seeds, mutate.blind),
         Target("messages", run_message, message_seeds, mutate.blind),
         Target("clear", run_clear, clear_seeds, mutate.blind),
+        Target("handshake", run_handshake, lambda: stream_seeds(handshake_starts), behind_first(mutate.blind)),
         Target("tablet", run_tablet, lambda: stream_seeds(starts_of_tablet), behind_first(mutate.frames)),
         Target("connection", run_connection, lambda: stream_seeds(starts_of_pump), behind_first(mutate.frames)),
         Target("pump", run_pump, lambda: stream_seeds(starts_of_pump), behind_first(mutate.frames)),
