@@ -288,7 +288,7 @@ def test_sessions_agree_on_any_keys_and_payloads(oracle: str, name: str, draw: D
 @pytest.mark.parametrize("oracle", ORACLES)
 @pytest.mark.parametrize("name", NAMES)
 @given(draw=DRAWS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_every_name_agrees_on_any_keys_and_payloads(oracle: str, name: str, draw: Draw) -> None:
     agree(oracle, name, draw)
 
