@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from tests.fuzz.targets import Target
+from tests.fuzz.parsers import Target
 
 POOL = 4_096
 SHORTENING_TRIES = 2_000

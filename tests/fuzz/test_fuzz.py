@@ -19,9 +19,10 @@ from protocol.messages import MESSAGES
 from protocol.noise import HandshakeState
 from tests.fuzz import __main__ as command
 from tests.fuzz import scene
+from tests.fuzz.parsers import Broken, Target, message_seeds, one_of_each
 from tests.fuzz.scene import copied
 from tests.fuzz.search import Find, Search, fault, for_seconds, shortened
-from tests.fuzz.targets import TARGETS, Broken, Target, message_seeds, one_of_each, starts_of_pump
+from tests.fuzz.targets import TARGETS, starts_of_pump
 
 LOCAL, FULL = 60, 1_500
 COUNTS = {"frames": 200, "cbor": 2_000, "messages": 2_000, "clear": 1_000, "handshake": 200}
