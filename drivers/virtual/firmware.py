@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from drivers.virtual import alarms, nvm, physics, record
+from drivers.virtual import alarms, nvm, physics, presence, record
 from drivers.virtual.alarms import AlarmBook, Notice
 from drivers.virtual.eventlog import EventLog
 from drivers.virtual.limits import WEEK_MS, Past
@@ -41,6 +41,7 @@ from drivers.virtual.record import Record
 from drivers.virtual.report import ALARM_BIT, events_page, status
 from drivers.virtual.rules import PumpRules, achieved_rate
 from protocol import messages
+from protocol.credential import DIGEST_BYTES, Trust
 from protocol.event_codes import EventCode
 from protocol.messages import (
     Abort,
@@ -58,7 +59,6 @@ from protocol.messages import (
     Mode,
     OrderKind,
     Present,
-    Presented,
     Program,
     Query,
     ReadBack,
@@ -68,14 +68,13 @@ from protocol.messages import (
     StageProgram,
     StageRefill,
 )
-from protocol.order import Content
+from protocol.order import Content, anchor_bytes, sign
 from protocol.participant import (
     Answer,
     Effect,
     Participant,
     PutInForce,
     Remember,
-    Signer,
     Situation,
     discard,
     expire,
@@ -106,6 +105,8 @@ class Firmware:
             discrepancy=Discrepancy.NONE,
             head=bytes(16),
             outcome=b"",
+            order_hash=bytes(32),
+            tablet_tag=bytes(8),
         )
         image = nvm.blank()
         image = nvm.apply_writes(image, record.decision_writes(image, tag, first))
@@ -124,6 +125,7 @@ class Firmware:
             log=EventLog(),
             history=(Past(clock_ms, program.dose_ng_per_day),),
             counters=Counters(),
+            trust=Trust.of(self.identity.roots),
         )
         return self._settle(state, clock_ms)
 
@@ -146,6 +148,8 @@ class Firmware:
             participant=Participant(memory),
             log=log,
             counters=replace(counters, slot_bad=booted.health is nvm.Health.SLOT_BAD),
+            trust=record.trust(image, self.identity.roots),
+            verified=(),
         )
         rate = achieved_rate(self.running(state), self.identity.profile)
         if rate != physics.read(state.physics).rate_nl_day:
@@ -166,7 +170,7 @@ class Firmware:
 
     def step(self, state: PumpState, event: Event, now_ms: int, clock_ms: int) -> Step:
         """What the pump does at an event."""
-        state = self._run(state, clock_ms)
+        state = self._run(replace(state, trust=state.trust.at(clock_ms // 1000)), clock_ms)
         out: tuple[Out, ...]
         match event:
             case Tick():
@@ -214,8 +218,10 @@ class Firmware:
                 out = (Reply(status(self.identity, state, running, clock_ms)),)
             case GetEvents():
                 out = (Reply(events_page(state.log, message.cursor)),)
+            case messages.Anchor():
+                out = (Reply(self._anchored(state, message, clock_ms)),)
             case Present():
-                state, out = self._present(state, message, session, clock_ms)
+                state, out = self._present(state, message, now_ms, clock_ms)
             case SilenceAlarm():
                 state, out = self._silence(state, message, clock_ms)
             case Close():
@@ -226,16 +232,26 @@ class Firmware:
                 out = (_refuse(message, messages.Refusal.UNSUPPORTED),)
         return state, expired + out
 
-    def _present(self, state: PumpState, message: Present, session: Session, clock_ms: int) -> Step:
-        role = dict(self.identity.clinicians).get(message.public_key)
-        if role is None:
-            log = state.log.add(clock_ms, EventCode.COMMAND_REFUSED, int(messages.Refusal.SIGNER_UNKNOWN))
-            return replace(state, log=log), (Save(), _refuse(message, messages.Refusal.SIGNER_UNKNOWN))
-        if message.position > min(1, len(session.signers)):
-            return state, (_refuse(message, messages.Refusal.MALFORMED),)
-        signers = (*session.signers[: message.position], Signer(message.public_key, role))
-        state = replace(state, session=replace(session, signers=signers))
-        return state, (Reply(Presented(position=message.position, role=role)),)
+    def _anchored(self, state: PumpState, message: messages.Anchor, clock_ms: int) -> Message:
+        """The witness record, signed with the receipt key over the nonce; it changes nothing."""
+        witness, now_s = state.participant.memory.witness, clock_ms // 1000
+        data = anchor_bytes(self.identity.realm, self.identity.serial, message.nonce, witness, now_s)
+        return messages.Anchored(
+            epoch=witness.epoch,
+            order_hash=witness.order_hash,
+            chain=witness.chain,
+            tablet_tag=witness.tablet_tag,
+            pump_time_s=now_s,
+            signature=sign(self.identity.receipt_seed, data),
+        )
+
+    def _present(self, state: PumpState, message: Present, now_ms: int, clock_ms: int) -> Step:
+        """A digest that the pump does not know is no offence: the tablet shows the whole credential next."""
+        state, answer = presence.present(self.identity, state, message, now_ms)
+        if isinstance(answer, Refused) and len(message.credential) > DIGEST_BYTES:
+            log = state.log.add(clock_ms, EventCode.COMMAND_REFUSED, int(answer.reasons[0]))
+            state = replace(state, log=log)
+        return state, (Save(), Reply(answer))
 
     def _silence(self, state: PumpState, message: SilenceAlarm, clock_ms: int) -> Step:
         codes = [a.code for a in state.alarms.active if ALARM_BIT[a.code] == message.alarm]
@@ -260,8 +276,18 @@ class Firmware:
             discrepancy=state.record.discrepancy if state.record is not None else Discrepancy.NONE,
             signers=state.session.signers,
             fresh_token=event.entropy,
+            barred=presence.barred(self.identity, state),
         )
-        rules = PumpRules(self.identity.profile, self.identity.row, state.history, clock_ms, self.identity.receipt_seed)
+        stopped = state.counters.stopped_ms
+        rules = PumpRules(
+            self.identity.profile,
+            self.identity.row,
+            state.history,
+            clock_ms,
+            self.identity.receipt_seed,
+            gap_s=0 if stopped is None else (clock_ms - stopped) // 1000,
+            two_persons=self.identity.two_persons,
+        )
         after = step(state.participant, event.message, situation, rules)
         return self._transact(state, after, clock_ms)
 
@@ -365,19 +391,21 @@ class Firmware:
 def _after(before: Record, effect: PutInForce, clock_ms: int) -> Record:
     """The record of a decision. A refill without a discrepancy leaves an older one open."""
     content, now_s = effect.content, clock_ms // 1000
-    outcome = effect.memory.outcomes[-1].encode()
+    bound = {
+        "head": effect.head,
+        "outcome": effect.memory.outcomes[-1].encode(),
+        "order_hash": effect.memory.order_hash,
+        "tablet_tag": effect.memory.tablet_tag,
+    }
     if content.kind is OrderKind.PROGRAM:
-        return before.model_copy(
-            update={"program": content.program, "since_s": now_s, "head": effect.head, "outcome": outcome}
-        )
+        return before.model_copy(update={"program": content.program, "since_s": now_s, **bound})
     stays_open = before.discrepancy is Discrepancy.OPEN and content.discrepancy is Discrepancy.NONE
     return before.model_copy(
         update={
             "filled_nl": content.reservoir_nl,
             "filled_at_s": now_s,
             "discrepancy": Discrepancy.OPEN if stays_open else content.discrepancy,
-            "head": effect.head,
-            "outcome": outcome,
+            **bound,
         }
     )
 

@@ -13,13 +13,17 @@ from drivers.virtual.limits import HardRow, Past
 from drivers.virtual.physics import Physics
 from drivers.virtual.profiles import Profile
 from drivers.virtual.record import Record
-from protocol.messages import Message, Realm, Role
+from protocol.credential import Credential, Trust
+from protocol.messages import Message, Realm
 from protocol.participant import Participant, Signer
+
+NOTHING_TRUSTED = Trust((), ())
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What the pump was provisioned with and no message changes. `clinicians` maps Ed25519 keys to roles."""
+    """What the pump was provisioned with and no message changes. `roots` are Ed25519 keys of clinics, `tablets` maps
+    names to X25519 keys, `two_persons` names what needs a second signature for this patient (rules.TWO_PERSONS)."""
 
     profile: Profile
     serial: str
@@ -27,16 +31,19 @@ class Identity:
     patient_tag: bytes
     row: HardRow
     receipt_seed: bytes
-    clinicians: tuple[tuple[bytes, Role], ...]
+    roots: tuple[bytes, ...]
+    tablets: tuple[tuple[str, bytes], ...] = ()
+    two_persons: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """The open session, and the persons whose keys were presented in it."""
+    """The open session, and the persons whose credentials were presented in it, `shown` beside each signer."""
 
     tablet_id: str
     handshake_hash: bytes
     signers: tuple[Signer, ...] = ()
+    shown: tuple[Credential, ...] = ()
     requests: int = 0
 
 
@@ -53,6 +60,7 @@ class Counters:
 @dataclass(frozen=True, slots=True)
 class PumpState:
     """All of the pump. `image` is its durable memory, `record` and `participant` what boot made of it;
+    `trust` and `verified` are what the pump knows of credentials, the latter by digest and only while it has power;
     `hands` tells that needle and syringe have been used since the last refill order (simulated world)."""
 
     image: bytes
@@ -65,6 +73,8 @@ class PumpState:
     counters: Counters
     session: Session | None = None
     hands: bool = False
+    trust: Trust = NOTHING_TRUSTED
+    verified: tuple[tuple[bytes, Credential], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from drivers.virtual.pump import Counters, PumpState
 from protocol.event_codes import EventCode
 from protocol.participant import Memory, Participant
 
-MODEL_VERSION = 1
+MODEL_VERSION = 2
 _STRICT = ConfigDict(strict=True, frozen=True, extra="forbid")
 
 

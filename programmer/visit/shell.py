@@ -5,13 +5,24 @@ Order of writes for a change: journal ``staging``, STAGE, READ_BACK; the person 
 none leaves. ``probe`` is told each point that is passed; tests end the process there.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from programmer.audit.log import LogError, Signer
 from programmer.records.errors import StoreError
 from programmer.visit import logbook
 from programmer.visit.conductor import Conductor
-from programmer.visit.desk import NotSaved, Person, PumpRefused, ReadBackDiffers, StaleReading
+from programmer.visit.desk import (
+    NoCredential,
+    NotSaved,
+    NotVouched,
+    NotYours,
+    Person,
+    PumpRefused,
+    ReadBackDiffers,
+    SecondPersonNeeded,
+    StaleReading,
+)
 from programmer.visit.journal import JournalError
 from programmer.visit.line import LineFault, LineLost
 from programmer.visit.logbook import PumpState, RefillFacts, SignedChange
@@ -31,6 +42,7 @@ from programmer.visit.proposal import Proposal, RefillProposal
 from programmer.visit.unfinished import open_records
 from protocol import coordinator
 from protocol.coordinator import State, Transaction
+from protocol.credential import credential_digest
 from protocol.errors import ProtocolError
 from protocol.events import EndReason
 from protocol.messages import (
@@ -41,12 +53,17 @@ from protocol.messages import (
     Present,
     Presented,
     Realm,
+    Refusal,
     Refused,
     SilenceAlarm,
     Silenced,
     Status,
 )
 from protocol.order import Content, Order
+
+TABLET_POSITION = 2
+PRESENT_TURNS = 4
+VERDICTS_BY_HAND = ("applied", "not_applied")
 
 
 class VisitShell(Conductor):
@@ -78,6 +95,8 @@ class VisitShell(Conductor):
         now = self.desk.clock_ms()
         self._known_chain(message)
         self._step(PumpRead(Reading(message, now)))
+        if self._fresh:
+            self._anchor()
         self._log(logbook.pump_read(self.desk.device, self._about(), self.pump_state, message, (now - before) * 1_000))
         return message
 
@@ -105,17 +124,18 @@ class VisitShell(Conductor):
         self._step(Injected())
         self._note({"type": "injected", "serial": self._serial(), "patient": self._about().patient})
 
-    def check(self, author: Person) -> None:
-        """Stage the proposal and read it back; the running program is not touched.
+    def check(self, author: Person, *, persons: int = 1) -> None:
+        """Stage the proposal and read it back; the running program is not touched. ``persons`` are at hand to sign.
 
         Raises:
-            StaleReading, PumpRefused, ReadBackDiffers, LineLost.
+            StaleReading, NotVouched, PumpRefused, ReadBackDiffers, SecondPersonNeeded, LineLost.
         """
         if self.visit.stale(self.desk.clock_ms()):
             raise StaleReading
+        self._vouch()
         self._author = author.name
         try:
-            self._begun = self.desk.entropy(16)
+            self._begun = self._status().pump_time_s.to_bytes(4, "big") + self.desk.entropy(12)
             self._step(Check(self._begun))
         except JournalError as error:
             self.visit = replace(self.visit, transaction=None)
@@ -130,6 +150,21 @@ class VisitShell(Conductor):
             raise ReadBackDiffers(self.visit.mismatch)
         if tx.state is State.DANGLING:
             raise LineLost(EndReason.LINK_LOST)
+        if tx.staged is not None and tx.staged.persons > persons:
+            self.withdraw()
+            raise SecondPersonNeeded
+
+    def _vouch(self) -> None:
+        """Let the pump show its witness record before a proposal is sent; one that does not fit ends it here."""
+        if self.visit.phase is not Phase.PROPOSED:
+            return
+        try:
+            if self.opened is not None:
+                self._anchor()
+        except ProtocolError as error:
+            raise LineLost(EndReason.MALFORMED) from error
+        if self.vouched is not None and self.vouched.blocks:
+            raise NotVouched(self.vouched)
 
     def order(self) -> Order:
         """The order that is to be signed: what the pump read back, in this session."""
@@ -152,27 +187,30 @@ class VisitShell(Conductor):
             self.desk.log.root()[:16],
         )
 
-    def sign_and_send(self, author: Person, facts: RefillFacts | None = None) -> Phase:
-        """Sign the read-back, make the intent durable, commit; the phase that follows.
+    def sign_and_send(self, author: Person, facts: RefillFacts | None = None, second: Person | None = None) -> Phase:
+        """Sign the read-back, make the intent durable, commit; the phase that follows. ``second`` approves it.
 
         Raises:
-            NotNow, StaleReading, PumpRefused: nothing was sent, or the pump refused.
+            NotNow, StaleReading, NoCredential, SecondPersonNeeded, PumpRefused: nothing was sent, or the pump refused.
             NotSaved: the intent could not be saved, and no order has left.
         """
         if self.visit.phase is not Phase.REVIEW:
             raise NotNow(self.visit.phase, "Check the proposal with the pump first.")
         if self.visit.stale(self.desk.clock_ms()):
             raise StaleReading
-        if not self._present(author):
+        signers = (author,) if second is None else (author, second)
+        self._are_enough(signers)
+        if not all(self._present(position, person) for position, person in enumerate(signers)):
             return self.visit.phase
         order, proposal, tx = self.order(), self.visit.proposal, self._transaction()
         assert proposal is not None
         assert tx.read_back is not None
-        signature = author.sign(order.bytes_for(0, author.public_key))
-        change = SignedChange(
-            proposal, order, author.public_key, signature, self.desk.log.size, tx.read_back.total_24h_fg
+        keys = tuple(person.public_key for person in signers)
+        signatures = tuple(
+            person.sign(order.bytes_for(position, person.public_key)) for position, person in enumerate(signers)
         )
-        drafts = [logbook.change_intent(author, self._about(), self.pump_state, change)]
+        change = SignedChange(proposal, order, keys, signatures, self.desk.log.size, tx.read_back.total_24h_fg)
+        drafts = [logbook.change_intent(author, self._about(), self.pump_state, change, second)]
         if isinstance(proposal, RefillProposal) and facts is not None:
             drafts.insert(0, logbook.refill_measured(author, self._about(), proposal, facts.verdict))
             program = tx.read_back.program
@@ -187,7 +225,7 @@ class VisitShell(Conductor):
             raise NotSaved(f"{error} No order has left; the pump's program is unchanged.") from error
         self.desk.probe("after intent row")
         try:
-            self._run_wire(coordinator.Signed(order.head, (signature,)))
+            self._run_wire(coordinator.Signed(order.head, signatures))
         except JournalError as error:
             self._run_wire(coordinator.NotStored())
             self._end_change(self._transaction())
@@ -195,16 +233,70 @@ class VisitShell(Conductor):
         self._after_commit()
         return self.visit.phase
 
-    def _present(self, author: Person) -> bool:
+    def _are_enough(self, signers: Sequence[Person]) -> None:
+        """The pump's demand is known; do not show it keys that cannot be enough."""
+        staged = self._transaction().staged
+        if staged is None or len({person.public_key for person in signers}) < max(staged.persons, len(signers)):
+            self.withdraw()
+            raise SecondPersonNeeded
+
+    def _present(self, position: int, person: Person) -> bool:
+        """Show a person's credential to the pump, by its digest where that is enough; whether the link held."""
+        credential = self.desk.credentials.people.get(person.public_key)
+        if credential is None:
+            raise NoCredential(person.name)
+        shown = credential_digest(credential)
         try:
-            answer = self._ask(Present(position=0, public_key=author.public_key))
+            for _ in range(PRESENT_TURNS):
+                answer = self._ask(Present(position=position, credential=shown))
+                reasons = answer.reasons if isinstance(answer, Refused) else ()
+                if isinstance(answer, Presented):
+                    return True
+                if reasons == (Refusal.TABLET_CREDENTIAL,):
+                    self._present_tablet()
+                elif reasons == (Refusal.SIGNER_UNKNOWN,):
+                    shown = credential
+                else:
+                    break
         except LineLost:
             self._run_wire(coordinator.LinkLost())
             return False
-        if isinstance(answer, Presented):
-            return True
-        assert isinstance(answer, Refused)
-        raise PumpRefused(tuple(item.name for item in answer.reasons))
+        raise PumpRefused(tuple(item.name for item in reasons))
+
+    def _present_tablet(self) -> None:
+        own = self.desk.credentials.tablet_at(self._status().pump_time_s)
+        if own is None:
+            raise NoCredential("its own")
+        answer = self._ask(Present(position=TABLET_POSITION, credential=own))
+        if isinstance(answer, Refused):
+            raise PumpRefused(tuple(item.name for item in answer.reasons))
+
+    def reconcile(self, signer: Person, verdict: str, reason: str) -> None:
+        """Close by hand a change that the pump no longer remembers: ``applied`` or ``not_applied``, as compared.
+
+        Raises:
+            NotNow: nothing is unresolved, or there is no reason; NotYours: the signer is no prescriber.
+            NotSaved: the decision could not be saved, and the change stays unresolved.
+        """
+        if self.visit.phase is not Phase.UNRESOLVED or not reason.strip():
+            raise NotNow(self.visit.phase, "Read the pump; give the reason for what you sign.")
+        if signer.role != "prescriber":
+            raise NotYours
+        if verdict not in VERDICTS_BY_HAND:
+            raise ValueError(f"a change is reconciled as {' or '.join(VERDICTS_BY_HAND)}, not as {verdict}")
+        tx = self._transaction()
+        epoch = tx.stage.base_epoch + 1 if verdict == "applied" else None
+        decided = logbook.change_reconciled(
+            signer, self._about(), self.pump_state, tx.txid, verdict, epoch, reason.strip()
+        )
+        if tx.commit is None:  # never signed, so never applied: the log holds no intent that could be reconciled
+            decided = logbook.change_dropped(signer, self._about(), tx.txid.hex(), tx.state.value, reason.strip())
+        try:
+            self.desk.log.append(decided)
+        except (StoreError, LogError) as error:
+            raise NotSaved(f"{error} The decision is not saved: the change stays unresolved.") from error
+        self._close(tx)
+        self.visit = replace(self.visit, transaction=None, proposal=None)
 
     def withdraw(self) -> None:
         """Take the proposal back; a staged one is dropped in the pump too."""

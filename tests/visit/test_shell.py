@@ -23,7 +23,16 @@ def test_a_dose_change_is_read_back_signed_applied_and_verified() -> None:
     assert shell.visit.phase is Phase.VERIFIED
     shell.leave()
     types = [entry.type for entry in shell.desk.log.entries()]
-    assert types == ["log.genesis", "pump.read", "change.intent", "change.outcome", "pump.read"]
+    expected = [
+        "log.genesis",
+        "pump.anchor",
+        "pump.read",
+        "pump.anchor",
+        "change.intent",
+        "change.outcome",
+        "pump.read",
+    ]
+    assert types == expected
 
 
 def test_a_nurses_dose_order_is_refused_by_the_pump_itself() -> None:

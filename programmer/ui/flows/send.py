@@ -11,7 +11,7 @@ from programmer.ui.present import change
 from programmer.ui.present.views import SignView
 from programmer.ui.screens.pages import TransferScreen
 from programmer.ui.screens.sign import SignScreen
-from programmer.visit.desk import NotSaved, PumpRefused, StaleReading
+from programmer.visit.desk import NoCredential, NotSaved, PumpRefused, SecondPersonNeeded, StaleReading
 from programmer.visit.logbook import RefillFacts
 from programmer.visit.machine import Phase, Word
 
@@ -98,7 +98,7 @@ class SendFlow(Flow):
         trouble = ""
         try:
             await self.app.bridge.call(lambda: shell.sign_and_send(author, self.signing.facts))
-        except (PumpRefused, NotSaved, StaleReading) as error:
+        except (PumpRefused, NotSaved, StaleReading, NoCredential, SecondPersonNeeded) as error:
             trouble = str(error)
         self.keeps_unlocked = False
         word = shell.visit.word or Word.NOT_APPLIED
