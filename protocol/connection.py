@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 
 from protocol import wand
-from protocol.errors import LinkBusy, NoiseError, NotConnected, ProtocolError
+from protocol.errors import LinkBusy, NoiseError, NotConnected, ProtocolError, TagFailure
 from protocol.events import (
+    BeaconHeard,
     CouplingRead,
     EndReason,
     Event,
@@ -23,7 +24,9 @@ from protocol.events import (
 )
 from protocol.framing import Discarded, FrameDecoder
 from protocol.link import (
+    BEACON_SEQ,
     FIRST_DATA_SEQ,
+    HANDSHAKE_END_SEQ,
     HANDSHAKE_SEQ,
     HELLO_SEQ,
     Address,
@@ -37,7 +40,9 @@ from protocol.link import (
 )
 from protocol.messages import (
     Alive,
+    Beacon,
     Closed,
+    Committed,
     HelloPump,
     HelloTablet,
     KeepAlive,
@@ -48,12 +53,18 @@ from protocol.messages import (
 from protocol.noise import HandshakeState
 from protocol.session import (
     CAPABILITIES,
+    SESSION_MS,
     VERSION,
     Channel,
     Direction,
+    ImplantCard,
     LinkKind,
     Pairing,
+    SessionKind,
     TabletKeys,
+    card_handshake,
+    greeting_tag,
+    is_greeted,
     tablet_handshake,
 )
 
@@ -66,6 +77,7 @@ class Phase(Enum):
     CLOSED = "closed"
     IDENTIFYING = "identifying the wand"
     GREETING = "greeting the pump"
+    LISTENING = "asking what implant this is"
     HANDSHAKE = "opening the session"
     OPEN = "open"
 
@@ -94,8 +106,12 @@ class TabletConnection:
         self.phase = Phase.CLOSED
         self._pump.cancel()
         self._wand.cancel()
-        self._hello = b""
-        self._hello_pump: HelloPump | None = None
+        self._kind = SessionKind.ROUTINE
+        self._card: ImplantCard | None = None
+        self._listen = False
+        self._hello = self._nonce = b""
+        self._peer: Pairing | ImplantCard | None = None
+        self._ends_ms = 0
         self._handshake: HandshakeState | None = None
         self._sending: Channel | None = None
         self._receiving: Channel | None = None
@@ -108,7 +124,20 @@ class TabletConnection:
 
     def connect(self, now_ms: int) -> None:
         """Begin afresh: name the wand, greet the pump, open the session. Any earlier session is forgotten."""
+        self._begin(now_ms)
+
+    def connect_with_card(self, card: ImplantCard, kind: SessionKind, now_ms: int) -> None:
+        """As ``connect``, for a break-glass or a pairing session with what stands on the patient's card."""
+        self._begin(now_ms, kind, card)
+
+    def listen(self, now_ms: int) -> None:
+        """Ask whatever implant is under the wand what it is: ``BeaconHeard`` once the contact is long enough."""
+        self._begin(now_ms)
+        self._listen = True
+
+    def _begin(self, now_ms: int, kind: SessionKind = SessionKind.ROUTINE, card: ImplantCard | None = None) -> None:
         self._reset()
+        self._kind, self._card = kind, card
         self.phase = Phase.IDENTIFYING
         hello = wand.encode_wand(wand.Identify(nonce=self._entropy(8)))
         self._wand.send(Kind.HELLO, HELLO_SEQ, hello, now_ms)
@@ -152,7 +181,7 @@ class TabletConnection:
         """When ``handle_timeout`` is due, in the host's milliseconds."""
         due = [time for time in (self._wand.next_timeout(), self._pump.next_timeout()) if time is not None]
         if not due and self.phase is Phase.OPEN:
-            due = [self._idle_since + POLL_MS]
+            due = [min(self._idle_since + POLL_MS, self._ends_ms)]
         return min(due, default=None)
 
     def handle_timeout(self, now_ms: int) -> list[Event]:
@@ -163,6 +192,8 @@ class TabletConnection:
                 return self._end(EndReason.LINK_LOST)
             self.retries += outcome is not None
         idle = not self._wand.busy and not self._pump.busy
+        if self.phase is Phase.OPEN and idle and now_ms >= self._ends_ms:
+            return self._end(EndReason.TIME_LIMIT)
         if self.phase is Phase.OPEN and idle and now_ms >= self._idle_since + POLL_MS:
             self._poll(now_ms)
         return []
@@ -200,20 +231,27 @@ class TabletConnection:
         if not isinstance(message, expected):
             return self._end(EndReason.MALFORMED)
         if isinstance(message, wand.Identity):
-            self.phase = Phase.GREETING
-            hello = HelloTablet(
-                min_version=VERSION,
-                max_version=VERSION,
-                capabilities=CAPABILITIES,
-                link_kind=LinkKind.WAND,
-                nonce=self._entropy(8),
-                tablet_id=self._keys.tablet_id,
-            )
-            self._hello = hello.encode()
-            self._pump.send(Kind.HELLO, HELLO_SEQ, self._hello, now_ms)
+            self._ask_pump(now_ms)
             return [WandFound(message)]
         self._go_on(now_ms)
         return [CouplingRead(message)] if isinstance(message, wand.Coupling) else []
+
+    def _ask_pump(self, now_ms: int) -> None:
+        if self._listen:
+            self.phase = Phase.LISTENING
+            self._pump.send(Kind.BEACON, BEACON_SEQ, self._entropy(8), now_ms)
+            return
+        self.phase = Phase.GREETING
+        hello = HelloTablet(
+            min_version=VERSION,
+            max_version=VERSION,
+            capabilities=CAPABILITIES,
+            link_kind=LinkKind.WAND,
+            nonce=self._entropy(8),
+            kind=self._kind,
+        )
+        self._nonce, self._hello = hello.nonce, hello.encode()
+        self._pump.send(Kind.HELLO, HELLO_SEQ, self._hello, now_ms)
 
     def _on_pump(self, delivered: Delivered, now_ms: int) -> list[Event]:
         match delivered.kind:
@@ -221,34 +259,62 @@ class TabletConnection:
                 return self._on_hello(delivered.payload, now_ms)
             case Kind.HANDSHAKE_REPLY:
                 return self._on_handshake(delivered.payload, now_ms)
+            case Kind.HANDSHAKE_END_REPLY:
+                return self._opened(now_ms)
+            case Kind.BEACON_REPLY:
+                beacon = Beacon.decode(delivered.payload)
+                self._reset()
+                return [BeaconHeard(beacon)]
             case _:
                 return self._on_message(delivered.payload, now_ms)
 
     def _on_hello(self, payload: bytes, now_ms: int) -> list[Event]:
         hello = HelloPump.decode(payload)
-        pairing = self._pairings.get(hello.serial)
         if hello.version != VERSION:
             self._reset()
             return [VersionRefused(hello)]
-        if pairing is None:
+        known = [(peer, psk) for peer, psk in self._peers() if is_greeted(psk, hello.tags, self._nonce, hello.nonce)]
+        if not known:
             self._reset()
-            return [PumpNotPaired(hello)]
+            return [PumpNotPaired()]
         self.phase = Phase.HANDSHAKE
-        self._hello_pump = hello
-        self._handshake = tablet_handshake(self._keys, pairing, self._entropy(32), self._hello, payload)
-        self._pump.send(Kind.HANDSHAKE, HANDSHAKE_SEQ, self._handshake.write_message(b""), now_ms)
+        self._peer, psk = known[0]
+        ephemeral = self._entropy(32)
+        if isinstance(self._peer, Pairing):
+            self._handshake = tablet_handshake(self._keys, self._peer, ephemeral, self._hello, payload)
+        else:
+            private = self._keys.private
+            self._handshake = card_handshake(self._kind, self._peer, private, ephemeral, self._hello, payload)
+        tag = greeting_tag(psk, Direction.TO_PUMP, self._nonce, hello.nonce)
+        self._pump.send(Kind.HANDSHAKE, HANDSHAKE_SEQ, tag + self._handshake.write_message(b""), now_ms)
         return []
+
+    def _peers(self) -> list[tuple[Pairing | ImplantCard, bytes]]:
+        """Whom this kind of session may be with, each with its key."""
+        if self._card is not None:
+            return [(self._card, self._card.psk(self._kind))]
+        return [(pairing, pairing.psk) for pairing in self._pairings.values()]
 
     def _on_handshake(self, payload: bytes, now_ms: int) -> list[Event]:
         assert self._handshake is not None
-        assert self._hello_pump is not None
         self._handshake.read_message(payload)
+        if self._handshake.complete:
+            return self._opened(now_ms)
+        if isinstance(self._peer, ImplantCard) and self._handshake.remote_static != self._peer.pump_public:
+            raise TagFailure("the key shown is not the one on the card")
+        self._pump.send(Kind.HANDSHAKE_END, HANDSHAKE_END_SEQ, self._handshake.write_message(b""), now_ms)
+        return []
+
+    def _opened(self, now_ms: int) -> list[Event]:
+        assert self._handshake is not None
+        assert self._peer is not None
         sending, receiving = self._handshake.split()
         self._sending = Channel(sending, Direction.TO_PUMP)
         self._receiving = Channel(receiving, Direction.FROM_PUMP)
         self.phase = Phase.OPEN
         self._idle_since = now_ms
-        return [SessionOpened(self._hello_pump, self._handshake.handshake_hash)]
+        self._ends_ms = now_ms + SESSION_MS
+        return [SessionOpened(self._peer, self._handshake.handshake_hash, self._kind)]
 
     def _on_message(self, payload: bytes, now_ms: int) -> list[Event]:
         assert self._receiving is not None
@@ -261,6 +327,9 @@ class TabletConnection:
         if isinstance(message, Closed):
             self._reset()
             return [Received(number, message), SessionEnded(EndReason.CLOSED)]
+        if isinstance(message, Committed) and self._sending is not None:
+            self._sending.rekey()
+            self._receiving.rekey()
         if self._receiving.exhausted:
             return [Received(number, message), *self._end(EndReason.TIME_LIMIT)]
         self._go_on(now_ms)

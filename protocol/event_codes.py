@@ -20,3 +20,6 @@ class EventCode(IntEnum):
     RESET = 12  # number of resets so far
     SLOT_BAD = 13  # 0
     MEMORY_CRITICAL = 14  # 0
+    BREAK_GLASS_OPENED = 15  # 0
+    EMERGENCY_ACT = 16  # a number of EmergencyAct
+    TABLET_PAIRED = 17  # tablets paired by presence so far

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from protocol import wand
-from protocol.messages import HelloPump, Message
+from protocol.messages import Beacon, HelloPump, Message
+from protocol.session import ImplantCard, Pairing, SessionKind
 
 
 class EndReason(Enum):
@@ -36,25 +37,36 @@ class CouplingRead:
 
 @dataclass(frozen=True, slots=True)
 class SessionOpened:
-    """Tablet: the secure session with this pump is open."""
+    """Tablet: the secure session with this pump is open. ``pump`` is what the tablet itself holds of the pump."""
 
-    pump: HelloPump
+    pump: Pairing | ImplantCard
     handshake_hash: bytes
+    kind: SessionKind = SessionKind.ROUTINE
 
 
 @dataclass(frozen=True, slots=True)
 class TabletArrived:
-    """Pump: the first authentic message of a new session came from this tablet."""
+    """Pump: the first authentic message of a new session came from this tablet.
+
+    Break-glass has no tablet id and no key; pairing has the key that the tablet proved to hold, ``public``.
+    """
 
     tablet_id: str
     handshake_hash: bytes
+    kind: SessionKind = SessionKind.ROUTINE
+    public: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
 class PumpNotPaired:
-    """A pump answered with which this tablet shares no key."""
+    """A pump answered with which this tablet shares no key; which pump it is stays unknown."""
 
-    pump: HelloPump
+
+@dataclass(frozen=True, slots=True)
+class BeaconHeard:
+    """Tablet: an implant answered the contact without authentication."""
+
+    beacon: Beacon
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,5 +92,13 @@ class SessionEnded:
 
 
 Event = (
-    WandFound | CouplingRead | SessionOpened | TabletArrived | PumpNotPaired | VersionRefused | Received | SessionEnded
+    WandFound
+    | CouplingRead
+    | SessionOpened
+    | TabletArrived
+    | PumpNotPaired
+    | VersionRefused
+    | BeaconHeard
+    | Received
+    | SessionEnded
 )

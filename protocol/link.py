@@ -14,7 +14,9 @@ frame                   seq        may follow
 ======================  =========  ================================================
 HELLO                   0xFE       anything (it starts afresh)
 HANDSHAKE               0xFF       HELLO
-first DATA              0x00       HANDSHAKE (HELLO on a link without handshake)
+HANDSHAKE_END           0xFC       HANDSHAKE (pairing only: its third message)
+BEACON                  0xFD       anything (nothing but another HELLO or BEACON may follow)
+first DATA              0x00       HANDSHAKE, HANDSHAKE_END (HELLO on a link without handshake)
 DATA n+1 (modulo 256)   n+1        DATA n
 ======================  =========  ================================================
 
@@ -34,6 +36,8 @@ from protocol.framing import MAX_WIRE, Frame, encode_frame
 
 HELLO_SEQ: Final = 0xFE
 HANDSHAKE_SEQ: Final = 0xFF
+HANDSHAKE_END_SEQ: Final = 0xFC
+BEACON_SEQ: Final = 0xFD
 FIRST_DATA_SEQ: Final = 0x00
 
 
@@ -53,6 +57,10 @@ class Kind(IntEnum):
     HELLO_REPLY = 3
     HANDSHAKE = 4
     HANDSHAKE_REPLY = 5
+    HANDSHAKE_END = 6
+    HANDSHAKE_END_REPLY = 7
+    BEACON = 8
+    BEACON_REPLY = 9
 
 
 REPLY_TO: Final[Mapping[Kind, Kind]] = MappingProxyType(
@@ -60,11 +68,21 @@ REPLY_TO: Final[Mapping[Kind, Kind]] = MappingProxyType(
         Kind.DATA: Kind.DATA_REPLY,
         Kind.HELLO: Kind.HELLO_REPLY,
         Kind.HANDSHAKE: Kind.HANDSHAKE_REPLY,
+        Kind.HANDSHAKE_END: Kind.HANDSHAKE_END_REPLY,
+        Kind.BEACON: Kind.BEACON_REPLY,
     }
 )
 """The kind of the reply to each kind of request."""
 
-_FIXED_SEQ: Final[Mapping[Kind, int]] = MappingProxyType({Kind.HELLO: HELLO_SEQ, Kind.HANDSHAKE: HANDSHAKE_SEQ})
+_FIXED_SEQ: Final[Mapping[Kind, int]] = MappingProxyType(
+    {
+        Kind.HELLO: HELLO_SEQ,
+        Kind.HANDSHAKE: HANDSHAKE_SEQ,
+        Kind.HANDSHAKE_END: HANDSHAKE_END_SEQ,
+        Kind.BEACON: BEACON_SEQ,
+    }
+)
+_AFRESH: Final = frozenset({Kind.HELLO, Kind.BEACON})
 
 
 def address_type(address: int, kind: int) -> int:
@@ -272,8 +290,8 @@ class Secondary:
             return Ignored("not a request")
         if frame == self._last:
             return Repeat(self._cached)
-        if kind == Kind.HELLO:
-            if frame.seq != HELLO_SEQ:
+        if kind in _AFRESH:
+            if frame.seq != _FIXED_SEQ[Kind(kind)]:
                 return Ignored("a hello with a wrong sequence number")
             if frame == self._hello:
                 return Ignored("a stale copy of the last hello")
@@ -281,7 +299,7 @@ class Secondary:
             return self._accept(frame, kind)
         if self._last is not None and frame.seq == self._last.seq and self._last.address_type == frame.address_type:
             return Ignored("the last sequence number with different bytes")
-        if (kind, frame.seq) != self._expected():
+        if (kind, frame.seq) not in self._expected():
             return Ignored("neither the last sequence number nor the next")
         return self._accept(frame, kind)
 
@@ -302,15 +320,25 @@ class Secondary:
         """Forget everything, as when a session was closed: only a HELLO is accepted next."""
         self._last = self._hello = self._cached = None
 
-    def _expected(self) -> tuple[Kind, int] | None:
+    def repeats(self, frame: Frame) -> bool:
+        """Whether this is the last request again, byte for byte."""
+        return frame == self._last
+
+    def _expected(self) -> tuple[tuple[Kind, int], ...]:
         if self._last is None:
-            return None
-        kind = Kind(self._last.address_type & 0xF)
-        if kind is Kind.HELLO:
-            return self._after_hello
-        if kind is Kind.HANDSHAKE:
-            return Kind.DATA, FIRST_DATA_SEQ
-        return Kind.DATA, next_data_seq(self._last.seq)
+            return ()
+        first = (Kind.DATA, FIRST_DATA_SEQ)
+        match Kind(self._last.address_type & 0xF):
+            case Kind.HELLO:
+                return (self._after_hello,)
+            case Kind.BEACON:
+                return ()
+            case Kind.HANDSHAKE:
+                return first, (Kind.HANDSHAKE_END, HANDSHAKE_END_SEQ)
+            case Kind.HANDSHAKE_END:
+                return (first,)
+            case _:
+                return ((Kind.DATA, next_data_seq(self._last.seq)),)
 
     def _accept(self, frame: Frame, kind: int) -> Request:
         self._last = frame

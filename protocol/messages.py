@@ -113,7 +113,15 @@ class Refusal(IntEnum):
     REVOKED = 20
     ROOT_UNKNOWN = 21
     TABLET_CREDENTIAL = 22
-    SECOND_PERSON = 23
+    TABLETS_FULL = 23
+    NOT_IN_THIS_SESSION = 24
+    CONTACT_TOO_SHORT = 25
+    TOO_OFTEN = 26
+    GAP_TOO_LONG = 27
+    NOT_LOWER = 28
+    NOTHING_TO_RESUME = 29
+    WRONG_PATTERN = 30
+    WINDOW_CLOSED = 31
     LIMIT_DOSE_HIGH = 32
     LIMIT_DOSE_LOW = 33
     LIMIT_STEP_UP = 34
@@ -126,6 +134,13 @@ class Refusal(IntEnum):
     LIMIT_ALARM_VOLUME = 41
     LIMIT_CAPACITY = 42
     LIMIT_CONCENTRATION = 43
+    SECOND_PERSON = 44
+
+
+class Device(IntEnum):
+    """What an implant says it is to somebody who knows nothing of it."""
+
+    INFUSION_PUMP = 1
 
 
 class HelloTablet(WireModel):
@@ -137,7 +152,7 @@ class HelloTablet(WireModel):
     capabilities: Annotated[U32, Wire(2)]
     link_kind: Annotated[U8, Wire(3)]
     nonce: Annotated[Bytes8, Wire(4)]
-    tablet_id: Annotated[Name, Wire(5)]
+    kind: Annotated[U8, Wire(5, "0 routine, 1 break-glass, 2 pairing")]
 
 
 class HelloPump(WireModel):
@@ -147,8 +162,16 @@ class HelloPump(WireModel):
     version: Annotated[U8, Wire(0)]
     capabilities: Annotated[U32, Wire(1)]
     nonce: Annotated[Bytes8, Wire(2)]
-    serial: Annotated[Name, Wire(3)]
-    realm: Annotated[Realm, Wire(4)]
+    tags: Annotated[Bytes64, Wire(3, "8 tags of 8 bytes")]
+
+
+class Beacon(WireModel):
+    """Answer to a contact of 20 seconds, in clear and without authentication: no drug, no identity."""
+
+    OPEN: ClassVar[bool] = True
+    device: Annotated[Device, Wire(0)]
+    alarm: Annotated[bool, Wire(1)]
+    call: Annotated[str, Field(min_length=1, max_length=24), Wire(2, "phone number")]
 
 
 class Program(WireModel):
@@ -463,6 +486,68 @@ class Closed(Message):
     requests: Annotated[U32, Wire(0)]
 
 
+class EmergencyAct(IntEnum):
+    """What the holder of the implant card may do; nothing of it raises delivery above the last signed program."""
+
+    STOP = 1
+    MINIMUM = 2
+    RESUME = 3
+
+
+class Emergency(Message):
+    """Break-glass: stop, minimum rate, or resume the last signed program; with who asks, why, and a phone number."""
+
+    OP = 56
+    AFFECTS_THERAPY = True
+    REQUEST = True
+    act: Annotated[EmergencyAct, Wire(0)]
+    name: Annotated[str, Field(min_length=1, max_length=40), Wire(1)]
+    reason: Annotated[str, Field(min_length=1, max_length=60), Wire(2)]
+    phone: Annotated[str, Field(min_length=1, max_length=24), Wire(3)]
+
+
+class EmergencyDone(Message):
+    """The pump did it; ``left`` tells how often the same is possible within the next 24 hours."""
+
+    OP = 57
+    act: Annotated[EmergencyAct, Wire(0)]
+    at_s: Annotated[U32, Wire(1, "s")]
+    mode: Annotated[Mode, Wire(2)]
+    flow_nl_per_day: Annotated[U32, Wire(3, "nL/day")]
+    left: Annotated[U8, Wire(4)]
+
+
+class Pair(Message):
+    """Pairing: ask to become a tablet of this pump. The pump beeps a pattern, to be typed in."""
+
+    OP = 58
+    REQUEST = True
+    tablet_id: Annotated[Name, Wire(0)]
+
+
+class Listen(Message):
+    """The pump beeps the pattern now; it waits this long for it."""
+
+    OP = 59
+    seconds: Annotated[U16, Wire(0, "s")]
+
+
+class ConfirmPattern(Message):
+    """What a person heard: six groups of one to four beeps."""
+
+    OP = 60
+    REQUEST = True
+    pattern: Annotated[bytes, Field(min_length=6, max_length=6), Wire(0, "beeps in each group")]
+
+
+class Paired(Message):
+    """The tablet is paired: its random key for this pump, and the key that verifies the pump's receipts."""
+
+    OP = 61
+    psk: Annotated[Bytes32, Wire(0)]
+    receipt_key: Annotated[Bytes32, Wire(1)]
+
+
 class Refused(Message):
     """The pump did not do it, and says why."""
 
@@ -477,7 +562,8 @@ MESSAGES: dict[int, type[Message]] = {
     for kind in (
         KeepAlive, Alive, GetStatus, Status, GetEvents, Events, Anchor, Anchored, StageProgram, StageRefill, Staged,
         ReadBack, ReadBackReport, Present, Presented, Commit, Committed, Query, NotApplied, Indeterminate, Abort,
-        Aborted, SilenceAlarm, Silenced, Close, Closed, Refused,
+        Aborted, SilenceAlarm, Silenced, Close, Closed, Refused, Emergency, EmergencyDone, Pair, Listen,
+        ConfirmPattern, Paired,
     )
 }  # fmt: skip
 

@@ -7,6 +7,8 @@
 {"op": "fault", "id": "F-M05", "gain_ppm": 25000}
 {"op": "clear"}                                       disarm, mend the line, gain 0
 {"op": "needle", "withdraw_nl": null, "inject_nl": 20000000}    hands at the port (null: all)
+{"op": "wand", "strength": 0}                         lift the wand; 3 and more is a contact, 5 the best
+{"op": "presence"}                                    somebody present lets a tablet be paired, for two minutes
 {"op": "save"}                                        write the state file now
 """
 
@@ -74,13 +76,28 @@ class _Needle(BaseModel):
     inject_nl: int = Field(ge=0, le=0xFFFF_FFFF)
 
 
+class _Wand(BaseModel):
+    model_config = _STRICT
+    op: Literal["wand"]
+    strength: int = Field(ge=0, le=5)
+
+
+class _Presence(BaseModel):
+    model_config = _STRICT
+    op: Literal["presence"]
+
+
 class _Save(BaseModel):
     model_config = _STRICT
     op: Literal["save"]
 
 
-_Command = Annotated[_Status | _Advance | _Fault | _Clear | _Needle | _Save, Field(discriminator="op")]
-_ADAPTER: TypeAdapter[_Status | _Advance | _Fault | _Clear | _Needle | _Save] = TypeAdapter(_Command)
+_Command = Annotated[
+    _Status | _Advance | _Fault | _Clear | _Needle | _Wand | _Presence | _Save, Field(discriminator="op")
+]
+_ADAPTER: TypeAdapter[_Status | _Advance | _Fault | _Clear | _Needle | _Wand | _Presence | _Save] = TypeAdapter(
+    _Command
+)
 
 
 def obey(host: VirtualPumpHost, line: bytes, now_ms: int) -> dict[str, object]:
@@ -103,6 +120,10 @@ def obey(host: VirtualPumpHost, line: bytes, now_ms: int) -> dict[str, object]:
                 host.act(Gain(0), now_ms)
             case _Needle():
                 host.act(Needle(command.withdraw_nl, command.inject_nl), now_ms)
+            case _Wand():
+                host.place(command.strength, now_ms)
+            case _Presence():
+                host.press(now_ms)
             case _Save():
                 pass  # the server saves after every command
     except (FaultError, PhysicsError) as error:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from drivers.virtual import alarms, physics
+from drivers.virtual.breakglass import BEACON_CONTACT_MS, PAIR_CONTACT_MS, WINDOW_MS
 from drivers.virtual.faults import WireFault, message_name
 from drivers.virtual.firmware import Firmware
 from drivers.virtual.pump import Arrived, Asked, Ended, Event, PumpState, Reply, Save, Tick
@@ -17,11 +18,12 @@ from drivers.virtual.wand import VirtualWand
 from protocol import events
 from protocol.framing import DELIMITER, Discarded, FrameDecoder
 from protocol.link import Address, Kind, address_type
-from protocol.messages import Message
+from protocol.messages import Beacon, ConfirmPattern, Device, Message
 from protocol.responder import PumpConnection
 from protocol.session import PairedTablet, PumpKeys
 
 WAND_HELLO = address_type(Address.WAND, Kind.HELLO)
+CONTACT_STRENGTH = 3
 _ZERO = bytes([DELIMITER])
 
 
@@ -39,14 +41,20 @@ class VirtualPumpHost:
         now_ms: int,
         clock_ms: int,
         persist: Callable[[PumpState], None] = lambda state: None,
+        card_secret: bytes | None = None,
+        call_number: str = "NOT ON FILE",
     ) -> None:
         self.firmware = pump
         self.state = state
         self.persist = persist
         self._entropy = entropy
         self._offset_ms = clock_ms - now_ms
-        keys = PumpKeys(pump.identity.serial, private)
-        self._connection = PumpConnection(keys, pump.identity.realm, tablets, entropy)
+        keys = PumpKeys(pump.identity.serial, private, card_secret)
+        self._call_number = call_number
+        self._tablets = dict(tablets) | {t.tablet_id: t for t in state.paired}
+        self._connection = PumpConnection(keys, self._tablets, entropy)
+        self._placed_ms = clock_ms
+        self._window_ends_ms = clock_ms
         self._wand = VirtualWand(f"W-{pump.identity.serial}")
         self._decoder = FrameDecoder()
         self._partial = b""
@@ -78,6 +86,32 @@ class VirtualPumpHost:
         proposal = self.state.participant.proposal
         due = [self._connection.next_timeout(), None if proposal is None else proposal.expires_ms]
         return min((t for t in due if t is not None), default=None)
+
+    def place(self, strength: int, now_ms: int) -> None:
+        """Hold the wand so that it couples with 0 (lifted) to 5; below 3 the pump counts no contact."""
+        if self._wand.strength < CONTACT_STRENGTH <= strength:
+            self._placed_ms = self.clock_ms(now_ms)
+        self._wand.strength = strength
+
+    def press(self, now_ms: int) -> None:
+        """Somebody at the pump lets one tablet be paired; that ends by itself."""
+        self._window_ends_ms = self.clock_ms(now_ms) + WINDOW_MS
+
+    def contact_ms(self, now_ms: int) -> int:
+        """For how long the wand has been in place, on the pump's clock."""
+        return self.clock_ms(now_ms) - self._placed_ms if self._wand.strength >= CONTACT_STRENGTH else 0
+
+    def window_ms(self, now_ms: int) -> int:
+        """For how long a tablet may still be paired."""
+        return max(0, self._window_ends_ms - self.clock_ms(now_ms))
+
+    def _feel(self, now_ms: int) -> None:
+        """What the connection needs to know of the wand and of whoever is present."""
+        contact = self.contact_ms(now_ms)
+        alarm = bool(self.state.alarms.active)
+        beacon = Beacon(device=Device.INFUSION_PUMP, alarm=alarm, call=self._call_number)
+        self._connection.beacon = beacon if contact >= BEACON_CONTACT_MS else None
+        self._connection.pairing_open = contact >= PAIR_CONTACT_MS and bool(self.window_ms(now_ms))
 
     def act(self, event: Event, now_ms: int) -> None:
         """An act of the simulated world: needle, gain."""
@@ -114,6 +148,9 @@ class VirtualPumpHost:
             out += self._wand.receive(item, self.clock_ms(now_ms) // 1000)
         if self.dead:
             return b""
+        if not self._wand.strength:
+            return out  # the wand is lifted: the pump hears nothing
+        self._feel(now_ms)
         received = self._connection.receive_data(wire, now_ms)
         out += self._connection.data_to_send()
         name = next((message_name(type(e.message)) for e in received if isinstance(e, events.Received)), None)
@@ -137,16 +174,22 @@ class VirtualPumpHost:
     def _on_event(self, event: events.Event, now_ms: int) -> bytes:
         match event:
             case events.TabletArrived():
-                return self._step(Arrived(event.tablet_id, event.handshake_hash), now_ms)
+                arrived = Arrived(event.tablet_id, event.handshake_hash, event.kind, event.public)
+                return self._step(arrived, now_ms)
             case events.SessionEnded():
                 return self._step(Ended(event.reason is events.EndReason.CLOSED), now_ms)
             case events.Received():
-                return self._step(Asked(event.message, self._entropy(8)), now_ms)
+                size = 32 if isinstance(event.message, ConfirmPattern) else 8
+                fresh, contact = self._entropy(size), self.contact_ms(now_ms)
+                return self._step(Asked(event.message, fresh, contact, self.window_ms(now_ms)), now_ms)
             case _:
                 return b""
 
     def _step(self, event: Event, now_ms: int) -> bytes:
         self.state, effects = self.firmware.step(self.state, event, now_ms, self.clock_ms(now_ms))
+        self._tablets.update({tablet.tablet_id: tablet for tablet in self.state.paired})
+        if self.state.session is not None and self.state.session.tried:
+            self._window_ends_ms = self.clock_ms(now_ms)  # one attempt, whatever came of it
         out = b""
         for effect in effects:
             match effect:
@@ -194,6 +237,14 @@ class VirtualPumpHost:
             "events": [
                 {"seq": e.seq, "at_ms": e.at_ms, "code": e.code.name, "value": e.value}
                 for e in self.state.log.entries[-32:]
+            ],
+            "contact_ms": self.contact_ms(now_ms),
+            "window_ms": self.window_ms(now_ms),
+            "beeps": [] if self.state.session is None else list(self.state.session.pattern),
+            "tablets": sorted(self._tablets),
+            "uses": [
+                {"at_ms": u.at_ms, "act": u.act and u.act.name, "name": u.name, "reason": u.reason, "phone": u.phone}
+                for u in self.state.uses[-8:]
             ],
             "fault": None if self.fault is None else self.fault.id,
             "fired": list(self.fired),

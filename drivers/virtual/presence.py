@@ -65,7 +65,7 @@ def _refuses(identity: Identity, state: PumpState, position: int, found: Credent
     if why is not None:
         return why
     if position == TABLET:
-        return None if _is_this_tablet(identity, state.session, found) else Refusal.CREDENTIAL
+        return None if _is_this_tablet(identity, state, found) else Refusal.CREDENTIAL
     tablet = _tablet(identity, state)
     assert tablet is not None  # looked at before the credential itself
     if RANK.get(found.role, 0) > RANK.get(tablet.role, 0):
@@ -75,15 +75,18 @@ def _refuses(identity: Identity, state: PumpState, position: int, found: Credent
     return None
 
 
-def _is_this_tablet(identity: Identity, session: Session, found: Credential) -> bool:
-    return found.subject == session.tablet_id and (found.subject, found.public_key) in identity.tablets
+def _is_this_tablet(identity: Identity, state: PumpState, found: Credential) -> bool:
+    """Whether a credential is about the tablet of this session, with the key that it is paired with now."""
+    assert state.session is not None
+    keys = dict(identity.tablets) | {tablet.tablet_id: tablet.public for tablet in state.paired}
+    return found.subject == state.session.tablet_id and keys.get(found.subject) == found.public_key
 
 
 def _tablet(identity: Identity, state: PumpState) -> Credential | None:
     """A credential of this session's tablet that holds now."""
     assert state.session is not None
     for _, known in state.verified:
-        of_this = known.holder is Holder.TABLET and _is_this_tablet(identity, state.session, known)
+        of_this = known.holder is Holder.TABLET and _is_this_tablet(identity, state, known)
         if of_this and state.trust.refuses(known) is None:
             return known
     return None

@@ -54,7 +54,8 @@ class Provision(BaseModel):
     """The whole file. `start_s` is the pump time at manufacture; without it the host's time is taken.
     `roots` are the Ed25519 keys of the clinics whose credentials the pump takes; `two_persons` names what needs a
     second signature for this patient beside what always does (`increase` for a child under 4 years).
-    `hard_limits` is this patient's row; without it the row of the profile's population."""
+    `hard_limits` is this patient's row; without it the row of the profile's population. Without `card_secret`
+    nobody has emergency access, and no tablet can be paired by presence."""
 
     model_config = _STRICT
     schema_: Literal[2] = Field(alias="schema")
@@ -71,6 +72,8 @@ class Provision(BaseModel):
     program: InitialProgram
     fill_nl: U32
     start_s: U32 | None = None
+    card_secret: Hex32 | None = None
+    call_number: Annotated[str, Field(min_length=1, max_length=24)] = "NOT ON FILE"
 
     @model_validator(mode="after")
     def _unique(self) -> Provision:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from drivers.virtual.alarms import AlarmBook
 from drivers.virtual.eventlog import EventLog
 from drivers.virtual.limits import HardRow, Past
@@ -14,8 +16,9 @@ from drivers.virtual.physics import Physics
 from drivers.virtual.profiles import Profile
 from drivers.virtual.record import Record
 from protocol.credential import Credential, Trust
-from protocol.messages import Message, Realm
+from protocol.messages import EmergencyAct, Message, Mode, Realm
 from protocol.participant import Participant, Signer
+from protocol.session import PairedTablet, SessionKind
 
 NOTHING_TRUSTED = Trust((), ())
 
@@ -35,16 +38,38 @@ class Identity:
     tablets: tuple[tuple[str, bytes], ...] = ()
     two_persons: frozenset[str] = frozenset()
 
+    @property
+    def receipt_public(self) -> bytes:
+        """Ed25519 public key that verifies the receipts."""
+        return Ed25519PrivateKey.from_private_bytes(self.receipt_seed).public_key().public_bytes_raw()
+
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """The open session, and the persons whose credentials were presented in it, `shown` beside each signer."""
+    """The open session, and the persons whose credentials were presented in it, `shown` beside each signer. `public`
+    is the key that a tablet proved in pairing, `pattern` the beeps that it must know, `tried` that it has named some.
+    """
 
     tablet_id: str
     handshake_hash: bytes
     signers: tuple[Signer, ...] = ()
     shown: tuple[Credential, ...] = ()
     requests: int = 0
+    kind: SessionKind = SessionKind.ROUTINE
+    public: bytes = b""
+    pattern: bytes = b""
+    tried: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One use of break-glass: what was done (None: only read), and who said so."""
+
+    at_ms: int
+    act: EmergencyAct | None
+    name: str
+    reason: str
+    phone: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +85,10 @@ class Counters:
 @dataclass(frozen=True, slots=True)
 class PumpState:
     """All of the pump. `image` is its durable memory, `record` and `participant` what boot made of it;
-    `trust` and `verified` are what the pump knows of credentials, the latter by digest and only while it has power;
-    `hands` tells that needle and syringe have been used since the last refill order (simulated world)."""
+    `hands` tells that needle and syringe have been used since the last refill order (simulated world).
+    `override` is the mode of an emergency act over the signed program, `uses` the book of break-glass, `paired`
+    the tablets paired by presence. `trust` and `verified` are what the pump knows of credentials, the latter by
+    digest and only while it has power."""
 
     image: bytes
     record: Record | None
@@ -75,6 +102,9 @@ class PumpState:
     hands: bool = False
     trust: Trust = NOTHING_TRUSTED
     verified: tuple[tuple[bytes, Credential], ...] = ()
+    override: Mode | None = None
+    uses: tuple[Use, ...] = ()
+    paired: tuple[PairedTablet, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +118,8 @@ class Arrived:
 
     tablet_id: str
     handshake_hash: bytes
+    kind: SessionKind = SessionKind.ROUTINE
+    public: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +131,13 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request; `entropy` is 8 fresh random bytes for a token."""
+    """A request; `entropy` is 32 fresh random bytes for a token or a key. `contact_ms`: for how long the wand has
+    been in place; `window_ms`: for how long somebody present still lets a tablet be paired."""
 
     message: Message
     entropy: bytes
+    contact_ms: int = 0
+    window_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,7 +115,8 @@ def achieved_rate(program: Program, profile: Profile) -> int:
 
 @dataclass(frozen=True, slots=True)
 class PumpRules:
-    """The `Rules` of the programming transaction as this pump holds them at one moment."""
+    """The `Rules` of the programming transaction as this pump holds them at one moment. Changes are judged against
+    `signed`, the last signed program, also while an emergency act holds it down."""
 
     profile: Profile
     row: HardRow
@@ -124,6 +125,7 @@ class PumpRules:
     receipt_seed: bytes
     gap_s: int = 0
     two_persons: frozenset[str] = frozenset()
+    signed: Program | None = None
 
     def refusals(self, content: Content, situation: Situation) -> tuple[messages.Refusal, ...]:
         """Every limit that the content breaks, each reason once."""
@@ -136,7 +138,7 @@ class PumpRules:
         if content.program.mode is not Mode.SIMPLE or content.program.drug is not situation.running.drug:
             return (messages.Refusal.UNSUPPORTED,)
         found = judge(
-            setting(situation.running),
+            setting(self.signed or situation.running),
             setting(content.program),
             history=self.history,
             now_ms=self.clock_ms,
@@ -148,7 +150,7 @@ class PumpRules:
 
     def persons(self, content: Content, situation: Situation) -> int:
         """Signatures that this order needs, whoever signs."""
-        case = Case(content, situation.running, self.gap_s, self.two_persons)
+        case = Case(content, self.signed or situation.running, self.gap_s, self.two_persons)
         return 2 if any(applies(case) for applies in TWO_PERSONS.values()) else 1
 
     def may_sign(self, content: Content, signers: tuple[Signer, ...]) -> bool:

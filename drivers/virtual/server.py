@@ -204,6 +204,8 @@ class Server:
             now_ms=monotonic_ms(),
             clock_ms=clock,
             persist=self._save,
+            card_secret=None if provision.card_secret is None else bytes.fromhex(provision.card_secret),
+            call_number=provision.call_number,
         )
         self.line = Line(listen, self._selector, self._feed, self.host.line_closed)
         self._control = None if control is None else open_listener(control)

@@ -22,9 +22,11 @@ from drivers.virtual.limits import Past
 from drivers.virtual.physics import Physics
 from drivers.virtual.profiles import Profile
 from drivers.virtual.provision import Provision
-from drivers.virtual.pump import Counters, PumpState
+from drivers.virtual.pump import Counters, PumpState, Use
 from protocol.event_codes import EventCode
+from protocol.messages import EmergencyAct, Mode
 from protocol.participant import Memory, Participant
+from protocol.session import PairedTablet
 
 MODEL_VERSION = 2
 _STRICT = ConfigDict(strict=True, frozen=True, extra="forbid")
@@ -95,6 +97,9 @@ class StateFile(BaseModel):
     slot_bad: bool
     stopped_ms: int | None
     hands: bool
+    override: int | None = None
+    uses: list[tuple[int, int, str, str, str]] = []
+    paired: list[tuple[str, str, str]] = []
 
     def state(self, profile: Profile) -> PumpState:
         """The pump as it was saved, not yet booted."""
@@ -116,6 +121,12 @@ class StateFile(BaseModel):
             history=tuple(Past(*item) for item in self.history),
             counters=Counters(self.interrupted, self.resets, self.slot_bad, self.stopped_ms),
             hands=self.hands,
+            override=None if self.override is None else Mode(self.override),
+            uses=tuple(
+                Use(at, EmergencyAct(act) if act else None, name, reason, phone)
+                for at, act, name, reason, phone in self.uses
+            ),
+            paired=tuple(PairedTablet(name, bytes.fromhex(key), bytes.fromhex(psk)) for name, key, psk in self.paired),
         )
 
 
@@ -146,6 +157,9 @@ def capture(
         slot_bad=state.counters.slot_bad,
         stopped_ms=state.counters.stopped_ms,
         hands=state.hands,
+        override=None if state.override is None else int(state.override),
+        uses=[(u.at_ms, int(u.act or 0), u.name, u.reason, u.phone) for u in state.uses],
+        paired=[(t.tablet_id, t.public.hex(), t.psk.hex()) for t in state.paired],
     )
 
 

@@ -18,6 +18,7 @@ class VirtualWand:
 
     def __init__(self, serial: str) -> None:
         self._serial = serial
+        self.strength = STRENGTH
         self._link = Secondary(Address.WAND, handshake=False)
 
     def receive(self, frame: Frame, simulated_time_s: int) -> bytes:
@@ -45,5 +46,5 @@ class VirtualWand:
                 simulated_time_s=simulated_time_s,
             )
         if isinstance(message, GetCoupling):
-            return Coupling(strength=STRENGTH, battery_percent=BATTERY_PERCENT)
+            return Coupling(strength=self.strength, battery_percent=BATTERY_PERCENT)
         return None

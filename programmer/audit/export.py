@@ -4,8 +4,10 @@ Files: ``checkpoint``, ``tile/L/N[.p/W]`` (256 hashes of 32 bytes), ``tile/entri
 note), ``keys.json`` (a convenience: a verifier learns the keys from the log).
 """
 
+import io
 import json
 import re
+import tarfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,6 +109,17 @@ def write_export(folder: Path, files: Mapping[str, bytes]) -> None:
         target = folder.joinpath(*path.split("/"))
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(data)
+
+
+def write_tar(path: Path, files: Mapping[str, bytes]) -> None:
+    """Write the files into a new ``.tar``; the same log gives the same bytes. Raises ExportExists."""
+    if path.exists():
+        raise ExportExists(f"{path} exists already and is not overwritten: choose a new name")
+    with tarfile.open(path, "x:", format=tarfile.USTAR_FORMAT) as archive:
+        for name, data in sorted(files.items()):
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
 
 
 @dataclass(frozen=True, slots=True)

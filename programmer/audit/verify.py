@@ -6,6 +6,7 @@ or its .tar. Exit code 0 clean, 2 unreadable, 4 findings.
 
 import argparse
 import json
+import re
 import sys
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -220,6 +221,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seen", metavar="NOTE", type=Path, nargs="*", default=[], help="checkpoints kept elsewhere")
     parser.add_argument("--json", action="store_true", help="findings as JSON")
     chosen = parser.parse_args(arguments)
+    if chosen.pin is not None and re.fullmatch(r"[0-9a-f]{64}", chosen.pin) is None:
+        print("--pin takes the 64 hex digits of the first entry, as on paper", file=sys.stderr)
+        return UNREADABLE
     try:
         files = read_files(chosen.path)
         seen = [path.read_bytes() for path in chosen.seen]
@@ -233,8 +237,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     else:
         for finding in found:
             print(finding)
-        if not found:
-            print("no findings")
+        if all(finding.notice for finding in found):
+            print("CLEAN: every entry, signature, hash and checkpoint in this export holds.")
     return CLEAN if all(finding.notice for finding in found) else FOUND
 
 

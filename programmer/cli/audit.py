@@ -26,8 +26,8 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("--last", type=_count, metavar="N", help="only the newest N entries")
     add_json(show)
     add_data_option(show)
-    export = acts.add_parser("export", help="write the log into a new folder, for another person to verify")
-    export.add_argument("folder", type=Path, metavar="FOLDER", help="a folder that does not exist yet")
+    export = acts.add_parser("export", help="write the log into a new folder or .tar, for another person to verify")
+    export.add_argument("path", type=Path, metavar="FILE", help="a folder, or a NAME.tar, that does not exist yet")
     add_data_option(export)
     return parser
 
@@ -100,13 +100,14 @@ def _short(value: Any) -> str:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from programmer.audit.export import ExportExists, export_log, write_export
+    from programmer.audit.export import ExportExists, export_log, write_export, write_tar
     from programmer.cli import desk
 
     with desk.tablet(options, "audit export") as tablet:
-        if options.folder.exists():
-            raise ExportExists(f"{options.folder} exists already and is not overwritten: name a new folder.")
-        write_export(options.folder, export_log(tablet.log))
-        talk.data(f"{tablet.log.size} entries are in {options.folder}.")
-        talk.talk(f"Verify them with 'programmer audit verify {options.folder}'.")
+        if options.path.exists():
+            raise ExportExists(f"{options.path} exists already and is not overwritten: give a new name.")
+        write = write_tar if options.path.suffix == ".tar" else write_export
+        write(options.path, export_log(tablet.log))
+        talk.data(f"{tablet.log.size} entries are in {options.path}.")
+        talk.talk(f"Verify them with 'programmer audit verify {options.path}'.")
     return Exit.DONE

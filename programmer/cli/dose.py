@@ -57,9 +57,10 @@ def _reasons(given: list[str]) -> dict[str, str]:
 def run(arguments: list[str]) -> int:
     """Judge, stage, confirm, sign, send, verify; the exit code."""
     options = _parser().parse_args(arguments)
-    from programmer.cli import desk, reading, signing
+    from programmer.cli import desk, signing
     from programmer.cli.quantity import dose_field, quantity
     from programmer.visit import history, planning
+    from programmer.visit.consistency import delivers
 
     reasons = _reasons(options.reason)
     with desk.tablet(options, "dose") as tablet:
@@ -74,7 +75,7 @@ def run(arguments: list[str]) -> int:
         signer = signing.author(tablet, options, "sign-program", ("soft-override",) if reasons else ())
         with desk.visit(tablet, options.port) as shell:
             status = signing.read_first(tablet, shell)
-            if not reading.delivers(status):
+            if not delivers(status):
                 raise signing.NotDelivering(status)
             chart = signing.open_chart(tablet, shell, signer)
             context = history.context(

@@ -53,6 +53,7 @@ CODES: Final[Mapping[str, Exit]] = MappingProxyType(
 """Module and class to exit code."""
 
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_PLACE: Final = frozenset({errno.ENOTDIR, errno.ENOENT, errno.EISDIR, errno.ENAMETOOLONG, errno.EINVAL})
 _CLOSED: Final = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 
 
@@ -67,6 +68,8 @@ def exit_of(error: BaseException) -> int | None:
             return code
     if isinstance(error, OSError) and error.errno in _FULL | _CLOSED:
         return Exit.NOT_STORED
+    if isinstance(error, OSError) and error.errno in _PLACE:
+        return Exit.USAGE
     return None
 
 
@@ -81,4 +84,6 @@ def sentence(error: BaseException) -> str:
             )
         if error.errno in _CLOSED:
             return f"Writing is not allowed{where}: nothing was saved. Check the rights of the folder, then repeat."
+        if error.errno in _PLACE:
+            return f"There is no such place{where}: nothing was saved. Name a folder that exists, then repeat."
     return str(error)

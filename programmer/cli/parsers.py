@@ -3,6 +3,7 @@
 import argparse
 import shutil
 
+from programmer.cli.main import NOTICE
 from programmer.cli.places import add_data_option
 
 WIDTH = 100
@@ -26,6 +27,7 @@ def command(name: str, *examples: str) -> argparse.ArgumentParser:
     return argparse.ArgumentParser(
         prog=f"programmer {name}",
         description=f"examples:\n{lines}",
+        epilog=NOTICE,
         formatter_class=_Help,
         allow_abbrev=False,
     )

@@ -1,6 +1,6 @@
 """What a pump reports, in words and as data. Unknown is "not read"; what contradicts itself is said in words."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from fractions import Fraction
@@ -13,12 +13,12 @@ from programmer.clinical.library import DrugLibrary
 from programmer.clinical.plan import RefillPlan
 from programmer.clinical.profiles import PumpProfile
 from programmer.clinical.refusals import CalculationRefused
+from programmer.visit.consistency import alarm_reached, contradictions, delivers
 from programmer.visit.history import mcg, ml, pump_day
 from programmer.visit.planning import plan_of
 from programmer.visit.unfinished import NotWritten
 from protocol.event_codes import EventCode
 from protocol.messages import Alarm, Discrepancy, Events, Mode, Realm, Status
-from protocol.order import program_digest
 
 MODES: Final = {
     Mode.STOPPED: "STOPPED: no drug is delivered",
@@ -44,6 +44,9 @@ _EVENTS: Final[dict[int, str]] = {
     EventCode.SESSION_OPENED: "session opened",
     EventCode.SESSION_CLOSED: "session closed",
     EventCode.SESSION_INTERRUPTED: "session interrupted",
+    EventCode.BREAK_GLASS_OPENED: "emergency access with the implant card",
+    EventCode.EMERGENCY_ACT: "emergency act (1 stop, 2 minimum rate, 3 resume)",
+    EventCode.TABLET_PAIRED: "tablet paired",
     EventCode.PROGRAM_IN_FORCE: "program in force",
     EventCode.REFILL_IN_FORCE: "refill in force",
     EventCode.COMMAND_REFUSED: "command refused",
@@ -55,8 +58,6 @@ _EVENTS: Final[dict[int, str]] = {
 _OF_ALARM: Final = frozenset(
     {EventCode.ALARM_RAISED, EventCode.ALARM_CLEARED, EventCode.ALARM_SILENCED, EventCode.ALARM_RESOUNDED}
 )
-ROUNDING_NL: Final = 1_000
-"""So much the pump's counters may differ by rounding; a hundredth of what a syringe shows."""
 
 
 def realm_word(realm: Realm) -> str:
@@ -72,50 +73,6 @@ def moment(seconds: int) -> str:
 def alarm_words(bits: int) -> list[str]:
     """The alarms of a report in words."""
     return [text for alarm, text in ALARMS.items() if bits & alarm]
-
-
-def _steady(status: Status) -> str | None:
-    if status.mode is not Mode.SIMPLE:
-        return None
-    if not status.concentration_ng_per_ml:
-        return "The pump reports a dose without a concentration."
-    flow = Fraction(status.dose_ng_per_day * 1_000_000, status.concentration_ng_per_ml)
-    return None if abs(flow - status.flow_nl_per_day) <= 1 else "The flow does not fit the dose and the concentration."
-
-
-def _says(wrong: bool, text: str) -> str | None:
-    return text if wrong else None
-
-
-_CHECKS: Final[tuple[Callable[[Status], str | None], ...]] = (
-    _steady,
-    lambda s: _says(s.program_digest8 != program_digest(s.program)[:8], "The program does not fit its own check sum."),
-    lambda s: _says(s.reservoir_nl > s.capacity_nl, "The reservoir is reported fuller than it can be."),
-    lambda s: _says(
-        abs(s.reservoir_nl - max(0, s.filled_nl - s.delivered_nl)) > ROUNDING_NL,
-        "The reservoir figure is not what was filled less what was delivered.",
-    ),
-    lambda s: _says(s.filled_at_s > s.pump_time_s, "The last fill lies in the future of the pump's clock."),
-    lambda s: _says(s.since_s > s.pump_time_s, "The program's start lies in the future of the pump's clock."),
-)
-
-
-def contradictions(status: Status) -> list[str]:
-    """What in a report contradicts itself; each a sentence."""
-    return [found for check in _CHECKS if (found := check(status)) is not None]
-
-
-HALTING: Final = Alarm.EMPTY | Alarm.STALL | Alarm.MEMORY | Alarm.STOPPED | Alarm.SAFE_STATE
-
-
-def delivers(status: Status) -> bool:
-    """Whether the pump gives its programmed dose, by its own report."""
-    return status.mode is Mode.SIMPLE and not status.gap_s and not status.alarms & HALTING
-
-
-def alarm_reached(status: Status) -> bool:
-    """Whether the computed volume is at the alarm volume or below, so that the alarm date is no longer ahead."""
-    return status.reservoir_nl <= status.alarm_nl
 
 
 def plan_or_none(status: Status, profile: PumpProfile | None, library: DrugLibrary) -> RefillPlan | None:

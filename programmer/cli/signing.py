@@ -6,9 +6,12 @@ from collections.abc import Callable, Sequence
 from programmer.cli import desk, reading, talk
 from programmer.cli.exits import Exit
 from programmer.cli.main import NOTICE
+from programmer.identity.keyfile import KeyFileError
 from programmer.identity.roles import Allowed, Refused, check
-from programmer.identity.users import UserSigner
+from programmer.identity.users import IdentityError, UserSigner
 from programmer.records.errors import StoreError
+from programmer.visit import logbook
+from programmer.visit.consistency import HALTING, contradictions
 from programmer.visit.journal import JournalError
 from programmer.visit.line import LineFault
 from programmer.visit.logbook import RefillFacts
@@ -67,7 +70,7 @@ class NotDelivering(Exception):
     exit_code = 1
 
     def __init__(self, status: Status) -> None:
-        found = ", ".join([*reading.alarm_words(status.alarms & reading.HALTING)]) or reading.MODES[status.mode]
+        found = ", ".join([*reading.alarm_words(status.alarms & HALTING)]) or reading.MODES[status.mode]
         super().__init__(
             f"The pump does not give its dose now ({found}). Restart it by the therapy-gap rule on the tablet's "
             "screens; the command line does not. Nothing was sent."
@@ -102,7 +105,13 @@ def author(tablet: Tablet, options: argparse.Namespace, action: str, more: Seque
                 raise RoleRefused(
                     f"The role {user.role} needs a second person here. Use the tablet's screens; nothing was sent."
                 )
-    return tablet.identity.unlock(options.user, talk.secret(options))
+    secret = talk.secret(options)
+    try:
+        return tablet.identity.unlock(options.user, secret)
+    except (KeyFileError, IdentityError):
+        wrong = tablet.identity.attempts(options.user).wrong
+        tablet.log.append(logbook.auth_failed(tablet.identity.device, options.user, wrong))
+        raise
 
 
 def read_first(tablet: Tablet, shell: VisitShell) -> Status:
@@ -122,7 +131,7 @@ def read_first(tablet: Tablet, shell: VisitShell) -> Status:
         raise StillUnfinished
     if (status.realm is Realm.SIMULATED) is not tablet.simulated:
         raise OtherRealm(status.realm)
-    if found := reading.contradictions(status):
+    if found := contradictions(status):
         raise Contradicts(found)
     if status.mode is not Mode.SIMPLE:
         raise NotDelivering(status)

@@ -12,6 +12,7 @@ def run(arguments: list[str]) -> int:
     add_json(parser)
     options = parser.parse_args(arguments)
     from programmer.cli import desk, reading
+    from programmer.visit.consistency import contradictions
     from programmer.visit.line import LineFault
     from programmer.visit.tablet import UnknownProfile
 
@@ -55,6 +56,6 @@ def run(arguments: list[str]) -> int:
                 talk.data(line)
     if not all(change.settled for change in changes):
         return Exit.UNKNOWN_OUTCOME
-    if reading.contradictions(status):
+    if contradictions(status):
         return Exit.INTEGRITY
     return Exit.NOT_STORED if not_saved else Exit.DONE

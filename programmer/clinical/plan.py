@@ -54,6 +54,8 @@ class RefillPlan:
     @property
     def low_sentence(self) -> str:
         """What the fast pump does before its alarm."""
+        if self.low_guarded >= self.alarm_nominal:
+            return f"The alarm sounds on {display.day(self.alarm_nominal)}, before the pump can be low."
         return f"The pump may be low from {display.day(self.low_guarded)}; the alarm will NOT sound then."
 
 

@@ -15,6 +15,7 @@ from programmer.audit.verify import read_files, verify_files
 from programmer.clinical import display
 from programmer.qa import demo_clinic
 from programmer.qa.pump_process import PumpProcess
+from programmer.visit.consistency import alarm_reached
 from programmer.visit.history import context, doses, mcg, ml
 from programmer.visit.machine import NotNow, Phase, Word
 from programmer.visit.planning import (
@@ -98,7 +99,10 @@ class FollowUp:
             f"reservoir {display.ml_syringe(ml(status.reservoir_nl))}, computed; "
             f"alarms: {', '.join(str(item.name) for item in Alarm if status.alarms & item) or 'none'}"
         )
-        self.say(f"   Alarm sounds on {display.day(plan.alarm_nominal)}. {plan.low_sentence}")
+        if alarm_reached(status):
+            self.say("   The computed volume is at or below the alarm volume: the alarm sounds now.")
+        else:
+            self.say(f"   Alarm sounds on {display.day(plan.alarm_nominal)}. {plan.low_sentence}")
         return status
 
     def _judge(self, status: Status, dose: Fraction) -> DoseJudgement:

@@ -1,9 +1,11 @@
 """The application with its services: routes what screens post to the flow in front, keeps time, lock and faults."""
 
+import sys
 from collections.abc import Coroutine
 from datetime import UTC, datetime
 from typing import Any
 
+from rich.text import Text
 from textual.events import Event, Key, MouseDown
 
 from programmer.audit.log import Draft, LogError
@@ -32,9 +34,11 @@ from programmer.ui.model import Model
 from programmer.ui.present import change
 from programmer.ui.present.frame import frame
 from programmer.ui.present.views import ActionView, PageView, Tone
+from programmer.ui.present.wrap import said
 from programmer.ui.screens.base import FrameScreen
 from programmer.ui.screens.pages import PageScreen
 from programmer.visit.crash import report
+from programmer.visit.logbook import Subject, change_dropped
 from programmer.visit.machine import Leaving, NotNow, Phase, lock
 from programmer.visit.tablet import monotonic_ms
 from protocol.events import EndReason
@@ -74,6 +78,7 @@ class ClinicApp(ProgrammerApp):
         self.bridge = Bridge()
         self.flow: Flow | None = None
         self.curtain: UnlockFlow | None = None
+        self.overlay: Flow | None = None
         self.touched_ms = monotonic_ms()
         self.left_by = ""
         self._busy = False
@@ -88,9 +93,10 @@ class ClinicApp(ProgrammerApp):
     async def show(self, screen: FrameScreen, *, curtain: bool = False) -> None:
         """Put a screen in front; all but a curtain take the place of the one before."""
         self.frame = frame(self.model)
+        over = curtain or (self.overlay is not None and self.curtain is None)
         while len(self.screen_stack) > 2:
             await self.pop_screen()
-        if len(self.screen_stack) == 1 or curtain:
+        if len(self.screen_stack) == 1 or over:
             await self.push_screen(screen)
         else:
             await self.switch_screen(screen)
@@ -102,6 +108,7 @@ class ClinicApp(ProgrammerApp):
 
     async def start_flow(self, flow: Flow) -> None:
         """Let another flow take over."""
+        self.overlay = None
         self.flow = flow
         await flow.begin()
 
@@ -111,7 +118,7 @@ class ClinicApp(ProgrammerApp):
             await self.lock_out()
         elif self.model.visit.reading is None:
             await self.start_flow(ConnectFlow(self))
-        elif waiting(self.model.tablet):
+        elif waiting(self.model):
             await self.start_doubt()
         else:
             await self.start_flow(HomeFlow(self))
@@ -122,21 +129,21 @@ class ClinicApp(ProgrammerApp):
 
     async def trouble(self, error: Exception) -> None:
         """Say what an expected fault means, and lead to the only safe page."""
-        if waiting(self.model.tablet):
+        if waiting(self.model):
             self.model.link = LOST
             flow = DoubtFlow(self)
             await self.start_flow(flow)
-            self.say(str(error))
+            self.say(said(error))
         else:
             actions = (ActionView("back", "GO ON"),)
-            await self.start_flow(NoticeFlow(self, change.notice("NOT DONE", [str(error)], actions, Tone.NOTE), {}))
+            await self.start_flow(NoticeFlow(self, change.notice("NOT DONE", [said(error)], actions, Tone.NOTE), {}))
 
     # -- routing ----------------------------------------------------------------------------------------------------
 
     @property
     def front(self) -> Flow | None:
         """The flow that answers now."""
-        return self.curtain or self.flow
+        return self.curtain or self.overlay or self.flow
 
     def run_flow(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a flow's answer beside the event loop; one at a time, a second one meanwhile is told to wait."""
@@ -151,19 +158,30 @@ class ClinicApp(ProgrammerApp):
         try:
             await work
         except Exception as error:
-            if self.expected(error):
-                await self.trouble(error)
-            else:
-                page = change.notice(
-                    "INTERNAL FAULT",
-                    [f"The report is in {report(error)}.", "If an order was being sent, read the pump now."],
-                    (ActionView("back", "GO ON"),),
-                    Tone.BAD,
-                )
-                await self.start_flow(NoticeFlow(self, page, {}))
+            await self._failed(error)
         finally:
             self._busy = False
             self.set_frame(frame(self.model))
+
+    async def _failed(self, error: Exception) -> None:
+        """A fault of the world is said; a fault of the program leaves a report without values."""
+        if self.expected(error):
+            await self.trouble(error)
+            return
+        page = change.notice(
+            "INTERNAL FAULT",
+            [f"The report is in {report(error)}.", "If an order was being sent, read the pump now."],
+            (ActionView("back", "GO ON"),),
+            Tone.BAD,
+        )
+        await self.start_flow(NoticeFlow(self, page, {}))
+
+    def _fatal_error(self) -> None:
+        """Textual's last resort shows every local variable; ours shows where the report without values lies."""
+        error = sys.exc_info()[1]
+        if error is not None:
+            self._exit_renderables.append(Text(f"Internal fault; the report is in {report(error)}."))
+        self._close_messages_no_wait()
 
     @staticmethod
     def expected(error: Exception) -> bool:
@@ -220,12 +238,25 @@ class ClinicApp(ProgrammerApp):
         """Function keys that no screen keeps for itself; none while a change is under way."""
         ways = {"f1": HelpFlow, "f4": AlarmsFlow, "f7": CardFlow}
         flow = ways.get(message.key)
-        if flow is None or self.curtain is not None:
+        if flow is None or self.curtain is not None or self.overlay is not None or self._sending:
             return
-        if isinstance(self.flow, HomeFlow | AlarmsFlow | CardFlow | HelpFlow | ConnectFlow):
-            self.run_flow(self.start_flow(flow(self)))
+        if flow is AlarmsFlow and self.model.status is None:
+            self.say("No pump was read yet: its alarms are not known.")
+            return
+        self.run_flow(self._lay_over(flow(self)))
+
+    async def _lay_over(self, flow: Flow) -> None:
+        """A page over the step that is under way, which goes on unchanged below it."""
+        self.overlay = flow
+        await flow.begin()
+
+    async def leave_page(self, flow: Flow) -> None:
+        """Back from a page to the step below it, or home."""
+        if flow is self.overlay:
+            self.overlay = None
+            await self.pop_screen()
         else:
-            self.say("Finish this step first, or go BACK.")
+            await self.go_home()
 
     # -- lock and leave -----------------------------------------------------------------------------------------------
 
@@ -241,6 +272,7 @@ class ClinicApp(ProgrammerApp):
         await self.bridge.call(
             lambda: tablet.log.append(Draft("session.locked", {"cause": "screen locked"}, tablet.identity.device))
         )
+        self.overlay = None
         self.left_by = self.model.signer.user.id
         self.model.user = None
         self.curtain = UnlockFlow(self, self.flow)
@@ -279,17 +311,18 @@ class ClinicApp(ProgrammerApp):
         row = lock(self.model.visit)
         if self._sending:
             self.say("Wait: the order is being sent. It ends by itself.")
-        elif row.leaving is Leaving.FREE and not waiting(self.model.tablet):
-            if self.model.user is None or isinstance(self.flow, ConnectFlow):
-                await self.end()
-            else:
-                await self.lock_out()
+        elif self.curtain is not None:
+            self.say("A visit is open behind this lock: unlock first.")
+        elif row.leaving in (Leaving.REFUSED, Leaving.DROP_FIRST):
+            self.say(row.way_on)
         elif self.model.user is None:
             await self.end()
-        elif row.leaving is Leaving.SIGNED or waiting(self.model.tablet):
+        elif row.leaving is Leaving.SIGNED or waiting(self.model):
             await self.start_flow(LeaveFlow(self, self.flow or DoubtFlow(self)))
+        elif isinstance(self.flow, ConnectFlow):
+            await self.end()
         else:
-            self.say(row.way_on)
+            await self.lock_out()
 
     async def leave_signed(self, reason: str) -> None:
         """Leave what is unfinished, with a reason signed by the person here."""
@@ -297,17 +330,19 @@ class ClinicApp(ProgrammerApp):
         if shell is not None and lock(shell.visit).leaving is Leaving.SIGNED:
             await self.bridge.call(lambda: shell.leave(user, reason))
         else:
-            items = waiting(tablet)
-            drafts = [
-                Draft(
-                    "change.dropped",
-                    {"reason": None, "state": f"left: {reason}", "txid": item.transaction.txid.hex()},
-                    user,
-                    patient=item.patient,
+            items = waiting(self.model)
+
+            def sign() -> None:
+                charts = {item.patient: tablet.chart(item.patient, user) for item in items}
+                subjects = {ref: Subject(ref, "", chart.key, chart.kid) for ref, chart in charts.items()}
+                tablet.log.append(
+                    *(
+                        change_dropped(user, subjects[item.patient], item.transaction.txid.hex(), "left open", reason)
+                        for item in items
+                    )
                 )
-                for item in items
-            ]
-            await self.bridge.call(lambda: tablet.log.append(*drafts))
+
+            await self.bridge.call(sign)
             if shell is not None:
                 await self.bridge.call(shell.hang_up)
         self.model.shell = None
@@ -353,7 +388,10 @@ class ClinicApp(ProgrammerApp):
         if self.model.user is not None and self.curtain is None and idle >= CURTAIN_MS and not self._sending:
             self.run_flow(self.lock_curtain())
         elif self.flow is not None and self.curtain is None and not self._busy:
-            await self.flow.tick()
+            try:
+                await self.flow.tick()
+            except Exception as error:
+                await self._failed(error)
 
     def link_notice(self, event: Coupling | EndReason) -> None:
         """The wand's coupling, or the end of a session, from the I/O thread by way of the event loop."""

@@ -9,6 +9,7 @@ from programmer.visit.logbook import alarm_names
 from programmer.visit.machine import Visit, Word
 from programmer.visit.shell import VisitShell
 from programmer.visit.tablet import OpenChart, Tablet, monotonic_ms
+from programmer.visit.unfinished import unfinished
 from protocol.messages import Discrepancy, Realm, Status
 
 
@@ -74,10 +75,16 @@ class Model:
         assert self.user is not None
         return self.user
 
+    def sent_before(self) -> bool:
+        """Whether the journal holds an order that was sent and never answered, other than the one under way now."""
+        here = self.visit.transaction.txid if self.visit.transaction is not None else b""
+        open_items = unfinished(self.tablet.journal.records())
+        return any(item.intent_logged and item.transaction.txid != here for item in open_items)
+
     def alarm_codes(self) -> list[str]:
         """Codes of everything that is active: the pump's alarms and the tablet's own."""
         codes = alarm_names(self.status.alarms) if self.status is not None else []
-        if self.visit.word is Word.IN_DOUBT:
+        if self.visit.word is Word.IN_DOUBT or self.sent_before():
             codes.append("IN_DOUBT")
         if self.status is not None and self.status.discrepancy is Discrepancy.OPEN:
             codes.append("DISCREPANCY")

@@ -10,7 +10,7 @@ from programmer.audit.anchor import Known, Statement, Verdict, compare, known_fr
 from programmer.audit.log import Draft, LogError
 from programmer.records.errors import StoreError
 from programmer.visit import logbook
-from programmer.visit.desk import Desk
+from programmer.visit.desk import Desk, OtherPump
 from programmer.visit.journal import JournalError
 from programmer.visit.line import LineLost, Opened
 from programmer.visit.logbook import PumpState, Subject
@@ -36,6 +36,7 @@ from protocol.messages import (
 from protocol.order import CHAIN_START, Witness, anchor_bytes, receipt_of, verifies
 
 UNSETTLED = frozenset({State.DANGLING, State.IN_DOUBT, State.UNRESOLVED})
+LIVE = frozenset({State.STAGING, State.READING_BACK, State.AWAITING, State.COMMITTING})
 _VERDICT = {State.COMMITTED: Stored.COMMITTED, State.ABORTED: Stored.ABORTED}
 
 
@@ -62,8 +63,14 @@ class Conductor:
 
     @property
     def unfinished(self) -> list[Unfinished]:
-        """Changes of any pump whose end is not known, oldest first."""
-        return [item for item in unfinished(self.desk.journal.records()) if item.transaction.state in UNSETTLED]
+        """Changes of any pump whose end is not known, oldest first; not the one that is just being made."""
+        live = self.visit.transaction
+        making = live.txid if live is not None and live.state in LIVE else b""
+        return [
+            item
+            for item in unfinished(self.desk.journal.records())
+            if item.transaction.state in UNSETTLED and item.transaction.txid != making
+        ]
 
     @property
     def not_written(self) -> list[NotWritten]:
@@ -162,6 +169,8 @@ class Conductor:
                 self._persist(_VERDICT[own.state])
                 self._end_change(own)
                 continue
+            elif own.state not in UNSETTLED:
+                continue  # under way in this visit: a proposal that waits for its signature is kept
             self._run_wire(coordinator.Resume())
             tx = self._transaction()
             if tx.state in FINAL:
@@ -251,9 +260,9 @@ class Conductor:
 
     def _open(self) -> None:
         opened = self.desk.line.connect()
-        if self.opened is not None and self.opened.pump.serial != opened.pump.serial:
-            raise LineLost(EndReason.REPLACED)
-        self.opened, self._fresh = opened, True
+        if self._last_serial not in ("", opened.pump.serial):
+            raise OtherPump(opened.pump.serial, self._last_serial)
+        self.opened, self._last_serial, self._fresh = opened, opened.pump.serial, True
         pump = self.desk.pumps.get(opened.pump.serial)
         if pump is not None:
             key, kid = self._keys.get(pump.patient, (None, ""))
@@ -316,9 +325,7 @@ class Conductor:
         return self.visit.reading.status
 
     def _serial(self) -> str:
-        assert self.opened is not None or self._last_serial
-        if self.opened is not None:
-            self._last_serial = self.opened.pump.serial
+        assert self._last_serial
         return self._last_serial
 
     _last_serial = ""

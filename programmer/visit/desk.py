@@ -9,7 +9,7 @@ from programmer.audit.log import AuditLog, Signer
 from programmer.records.store import Store
 from programmer.visit.credentials import Credentials
 from programmer.visit.journal import Journal
-from programmer.visit.line import Line
+from programmer.visit.line import Line, LineFault
 
 NO_CREDENTIALS = Credentials()
 
@@ -70,6 +70,31 @@ class ReadBackDiffers(Exception):
             f"The pump read back another {' and '.join(fields)} than was entered. The proposal is withdrawn and the "
             "running program is unchanged. Do not program this pump; report it."
         )
+
+
+class OtherPump(LineFault):
+    """The wand is over another pump than the one of this visit."""
+
+    def __init__(self, found: str, expected: str) -> None:
+        super().__init__(
+            f"This is pump {found}; the visit is with pump {expected}. Nothing was asked of it. "
+            f"Hold the wand over pump {expected}, or end this visit first."
+        )
+
+
+class ProposalGone(Exception):
+    """The pump no longer holds the proposal."""
+
+    exit_code = 1
+
+    def __init__(self) -> None:
+        super().__init__("The proposal has expired in the pump, and nothing was changed. Check it with the pump again.")
+
+
+class NotAllowed(Exception):
+    """The role of the person who signs does not include this; no order has left."""
+
+    exit_code = 5
 
 
 class StaleReading(Exception):

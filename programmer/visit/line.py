@@ -26,8 +26,8 @@ from protocol.events import (
     WandFound,
 )
 from protocol.link import LinkTiming
-from protocol.messages import HelloPump, Message
-from protocol.session import Pairing, TabletKeys
+from protocol.messages import Message
+from protocol.session import ImplantCard, Pairing, TabletKeys
 from protocol.wand import Coupling, Identity
 
 ANSWER_LIMIT_S = 20
@@ -68,30 +68,43 @@ class NoPump(LineFault):
         super().__init__(where)
 
 
-class UnknownPump(LineFault):
-    """A pump answered with which this tablet is not paired."""
+class PortGone(LineFault):
+    """The port cannot be opened again; the sentence is the port's."""
 
-    def __init__(self, pump: HelloPump) -> None:
+
+class UnknownPump(LineFault):
+    """A pump answered with which this tablet is not paired; which one it is, it tells nobody else."""
+
+    def __init__(self) -> None:
         super().__init__(
-            f"Pump {pump.serial} is not paired with this tablet. Check that it is the right pump; "
+            "The pump under the wand is not paired with this tablet. Check that it is the right pump; "
             "an administrator can pair it."
         )
-        self.pump = pump
 
 
 class OtherVersion(LineFault):
     """The pump speaks another version of the protocol."""
 
-    def __init__(self, pump: HelloPump) -> None:
-        super().__init__(f"Pump {pump.serial} speaks another protocol version. Use an updated tablet.")
+    def __init__(self) -> None:
+        super().__init__("The pump under the wand speaks another protocol version. Use an updated tablet.")
+
+
+class OtherRealm(LineFault):
+    """The pump does not confirm the realm for which it was paired."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This pump was paired as simulated and reports as real, or the other way round. "
+            "Do not use it with this tablet, and report it."
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """An open session: the wand's name, the pump's greeting, the session's hash."""
+    """An open session: the wand's name, what this tablet holds of the pump, the session's hash."""
 
     wand: Identity
-    pump: HelloPump
+    pump: Pairing | ImplantCard
     handshake_hash: bytes
 
 
@@ -134,13 +147,22 @@ class PortLine:
         entropy: Callable[[int], bytes],
         notice: Callable[[Coupling | EndReason], None] = lambda _: None,
         sent: Callable[[Message], None] = lambda _: None,
+        reopen: Callable[[], Port] | None = None,
     ) -> None:
-        """``notice`` is told of coupling and ended sessions; ``sent`` of each request whose bytes have left."""
+        """``notice`` is told of coupling and ended sessions; ``sent`` of each request whose bytes have left.
+
+        ``reopen`` opens the port anew when it was lost and a session is wanted again, as after a replug.
+        """
         self.connection = TabletConnection(keys, pairings, timing, entropy)
         self._notice, self._sent = notice, sent
         self._events: queue.Queue[Event | _Left | _Fault] = queue.Queue()
-        self._runner = PortRunner(port, self.connection, clock_ms, self._take)
-        self._runner.start()
+        self._clock_ms, self._reopen = clock_ms, reopen
+        self._runner = self._started(port)
+
+    def _started(self, port: Port) -> "PortRunner[TabletConnection]":
+        runner = PortRunner(port, self.connection, self._clock_ms, self._take)
+        runner.start()
+        return runner
 
     def _take(self, event: object) -> None:
         if isinstance(event, CouplingRead):
@@ -156,6 +178,11 @@ class PortLine:
         Raises:
             LineFault: no wand, no pump, an unpaired pump, another version, a lost port.
         """
+        if self._reopen is not None and not self._runner.running:
+            try:
+                self._runner = self._started(self._reopen())
+            except PortError as error:
+                raise PortGone(str(error)) from error
         self._drain()
         wand: Identity | None = None
 
@@ -171,10 +198,10 @@ class PortLine:
                 case SessionOpened(pump, handshake_hash):
                     assert wand is not None
                     return Opened(wand, pump, handshake_hash)
-                case PumpNotPaired(pump):
-                    raise UnknownPump(pump)
-                case VersionRefused(pump):
-                    raise OtherVersion(pump)
+                case PumpNotPaired():
+                    raise UnknownPump
+                case VersionRefused():
+                    raise OtherVersion
                 case SessionEnded(EndReason.LINK_LOST):
                     raise NoPump(wand is not None)
                 case SessionEnded(reason):

@@ -12,6 +12,15 @@ from protocol.order import Order, program_digest
 FG_PER_NG = 1_000_000
 
 
+class ReasonNotSealed(Exception):
+    """A reason is patient text, and the patient's key is locked."""
+
+    exit_code = 5
+
+    def __init__(self) -> None:
+        super().__init__("The reason cannot be kept: unlock the patient's record first. The visit stays open.")
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     """Whose pump an entry is about: patient reference, pump tag, key for sealed fields where it is unlocked."""
@@ -45,6 +54,11 @@ def _pump(subject: Subject, state: PumpState | None) -> dict[str, Any] | None:
 def alarm_names(bits: int) -> list[str]:
     """Names of the alarms in a status report, in the order of their bits."""
     return [str(item.name) for item in Alarm if bits & item]
+
+
+def auth_failed(device: Signer, user: str, count: int) -> Draft:
+    """``auth.failed``: a wrong secret, by whom it was tried and how often in a row."""
+    return Draft("auth.failed", {"count": count, "user": user}, device)
 
 
 def pump_read(device: Signer, subject: Subject, state: PumpState | None, status: Status, rtt_us: int) -> Draft:
@@ -164,7 +178,10 @@ def change_refused(
 
 def change_dropped(signer: Signer, subject: Subject, txid: str, state: str, reason: str) -> Draft:
     """``change.dropped``: a visit left open, or a proposal taken back, by a person with a reason."""
-    body = {"reason": subject.sealed(reason.encode()), "state": state, "txid": txid}
+    sealed = subject.sealed(reason.encode())
+    if sealed is None:
+        raise ReasonNotSealed
+    body = {"reason": sealed, "state": state, "txid": txid}
     return Draft("change.dropped", body, signer, patient=subject.patient)
 
 
@@ -237,6 +254,12 @@ def refill_recorded(
         "txid": txid.hex(),
     }
     return Draft("refill.recorded", body, signer, patient=subject.patient)
+
+
+def discrepancy_decided(signer: Signer, subject: Subject, origin: str, idx: int, decision: str) -> Draft:
+    """``discrepancy.decided``: what a prescriber makes of the volumes of the refill recorded in entry ``idx``."""
+    body = {"cause": decision, "decision": "closed", "idx": idx, "origin": origin, "reason": None}
+    return Draft("discrepancy.decided", body, signer, patient=subject.patient)
 
 
 def proposal_body(proposal: Proposal) -> dict[str, Any]:

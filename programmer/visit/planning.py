@@ -46,6 +46,15 @@ class ReasonMissing(Exception):
         self.findings = findings
 
 
+class NothingToChange(Exception):
+    """The keyed dose is the one that runs."""
+
+    exit_code = 1
+
+    def __init__(self, dose_mcg_per_day: Fraction) -> None:
+        super().__init__(f"The pump gives {display.mcg_per_day(dose_mcg_per_day)} already: there is nothing to change.")
+
+
 class NotExact(Exception):
     """The pump cannot hold this number exactly."""
 
@@ -126,9 +135,12 @@ def propose_dose(
 
     Raises:
         Stopped: a hard limit is broken.
+        NothingToChange: it is the running dose.
         ReasonMissing: a soft limit has no reason in ``reasons`` (finding code to reason).
         NotExact: the dose is no whole number of nanograms a day.
     """
+    if judgement.new_mcg_per_day == judgement.now_mcg_per_day:
+        raise NothingToChange(judgement.new_mcg_per_day)
     if judgement.hard:
         raise Stopped(judgement.findings)
     missing = tuple(item for item in judgement.soft if not reasons.get(item.code, "").strip())
@@ -233,7 +245,7 @@ def propose_refill(
         ml(status.flow_nl_per_day),
         library.in_pump_days,
     )
-    state = Discrepancy.OPEN if found.needs_cause else status.discrepancy
+    state = Discrepancy.OPEN if found.needs_cause else Discrepancy.NONE
     proposal = RefillProposal(
         injected_nl,
         withdrawn_nl,
@@ -251,6 +263,18 @@ def propose_refill(
         found.klass,
     )
     return proposal, facts, plan
+
+
+def propose_closing(status: Status, library: DrugLibrary, decision: str) -> RefillProposal:
+    """A prescriber's decision on an open discrepancy; volume and program stay as they are."""
+    return RefillProposal(
+        status.reservoir_nl,
+        0,
+        status.reservoir_nl,
+        0,
+        Discrepancy.CLOSED,
+        Annex(library=f"{library.name} {library.version} {library.digest}", cause=decision),
+    )
 
 
 def sentence(report: ReadBackReport, running: Status) -> str:

@@ -2,16 +2,18 @@
 
 import json
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from programmer.visit.desk import PumpOnFile
+from protocol.messages import Realm
 from protocol.session import Pairing
 
 Hex16 = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 Hex32 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 META = "pumps"
+_REALM = {"simulated": Realm.SIMULATED, "clinical": Realm.CLINICAL}
 
 
 class PumpCard(BaseModel):
@@ -25,10 +27,11 @@ class PumpCard(BaseModel):
     receipt_key: Hex32
     patient: Hex16
     tag: Hex16
+    realm: Literal["simulated", "clinical"] = "simulated"
 
     def pairing(self) -> Pairing:
         """What the secure session needs."""
-        return Pairing(self.serial, bytes.fromhex(self.public), bytes.fromhex(self.psk))
+        return Pairing(self.serial, bytes.fromhex(self.public), bytes.fromhex(self.psk), _REALM[self.realm])
 
     def on_file(self) -> PumpOnFile:
         """What a visit needs."""

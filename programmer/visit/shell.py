@@ -8,16 +8,19 @@ none leaves. ``probe`` is told each point that is passed; tests end the process 
 from collections.abc import Sequence
 from dataclasses import replace
 
+from programmer.audit.entries import RoleError
 from programmer.audit.log import LogError, Signer
 from programmer.records.errors import StoreError
 from programmer.visit import logbook
 from programmer.visit.conductor import Conductor
 from programmer.visit.desk import (
     NoCredential,
+    NotAllowed,
     NotSaved,
     NotVouched,
     NotYours,
     Person,
+    ProposalGone,
     PumpRefused,
     ReadBackDiffers,
     SecondPersonNeeded,
@@ -47,16 +50,20 @@ from protocol.errors import ProtocolError
 from protocol.events import EndReason
 from protocol.messages import (
     Close,
+    Discrepancy,
     Events,
     GetEvents,
     GetStatus,
     Present,
     Presented,
+    ReadBack,
+    ReadBackReport,
     Realm,
     Refusal,
     Refused,
     SilenceAlarm,
     Silenced,
+    StageRefill,
     Status,
 )
 from protocol.order import Content, Order
@@ -82,6 +89,7 @@ class VisitShell(Conductor):
             LineFault: the pump cannot be reached.
         """
         if self.opened is None:
+            self._lose()
             self._open()
         self._settle()
         finished = self._finished.pop(self._serial(), None)
@@ -99,6 +107,38 @@ class VisitShell(Conductor):
             self._anchor()
         self._log(logbook.pump_read(self.desk.device, self._about(), self.pump_state, message, (now - before) * 1_000))
         return message
+
+    def refresh(self) -> Status:
+        """Read again while a proposal waits for its signature: STATUS, and the proposal as the pump still holds it.
+
+        Raises:
+            LineFault: the pump cannot be reached; the proposal is to be settled by the next reading.
+            ProposalGone: it has expired there; it is withdrawn.
+            ReadBackDiffers: the pump holds another one than was shown; it is withdrawn.
+        """
+        try:
+            status = self.read()
+            if self.visit.phase is not Phase.REVIEW:
+                return status
+            tx = self._transaction()
+            held = self._ask(ReadBack(txid=tx.txid))
+        except LineFault:
+            self._lose()
+            raise
+        if not isinstance(held, ReadBackReport):
+            self.withdraw()
+            raise ProposalGone
+        assert tx.read_back is not None
+        volume = held.reservoir_nl if isinstance(tx.stage, StageRefill) else tx.read_back.reservoir_nl
+        if held.model_copy(update={"reservoir_nl": volume}) != tx.read_back:
+            self.withdraw()
+            raise ReadBackDiffers(("read-back",))
+        return status
+
+    def _lose(self) -> None:
+        """The session that a proposal was staged in is over: the proposal can no longer be signed."""
+        if self.visit.phase is Phase.REVIEW:
+            self._run_wire(coordinator.LinkLost())
 
     def read_events(self, cursor: int) -> Events:
         """One page of the pump's event log from ``cursor`` on."""
@@ -215,14 +255,18 @@ class VisitShell(Conductor):
             drafts.insert(0, logbook.refill_measured(author, self._about(), proposal, facts.verdict))
             program = tx.read_back.program
             drafts.append(logbook.refill_recorded(author, self._about(), proposal, program, facts, tx.txid))
-            change = replace(change, head_size=self.desk.log.size)
+        if isinstance(proposal, RefillProposal) and proposal.discrepancy is Discrepancy.CLOSED:
+            last = self.desk.store.last_refill(self._about().patient)
+            idx, origin = (last.idx if last else self.desk.log.size), self.desk.log.origin
+            drafts.append(logbook.discrepancy_decided(author, self._about(), origin, idx, proposal.annex.cause))
         self.desk.probe("before intent row")
         try:
             self.desk.log.append(*drafts)
         except Exception as error:
             self._run_wire(coordinator.Drop())
             self._end_change(self._transaction())
-            raise NotSaved(f"{error} No order has left; the pump's program is unchanged.") from error
+            kind = NotAllowed if isinstance(error, RoleError) else NotSaved
+            raise kind(f"{str(error).rstrip('.')}. No order has left; the pump's program is unchanged.") from error
         self.desk.probe("after intent row")
         try:
             self._run_wire(coordinator.Signed(order.head, signatures))

@@ -289,6 +289,7 @@ class Tablet:
             os.urandom,
             notice,
             lambda message: probe(f"sent {type(message).__name__}"),
+            lambda: open_port(url),
         )
         return VisitShell(
             Desk(

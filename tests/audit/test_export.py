@@ -8,7 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from programmer.audit.export import ExportExists, export_log, number_path, parse_tile_path, tile_path, write_export
+from programmer.audit.export import (
+    ExportExists,
+    export_log,
+    number_path,
+    parse_tile_path,
+    tile_path,
+    write_export,
+    write_tar,
+)
 from programmer.audit.findings import Finding, ordered
 from programmer.audit.verify import main, read_files, verify_files
 from tests.audit.example import example, rebuild
@@ -113,7 +121,7 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     write_export(good, export(NOTES, COSIGNED))
     write_export(bad, export(NOTES[:8], COSIGNED))
     assert main([str(good), "--pin", PIN]) == 0
-    assert "no findings" in capsys.readouterr().out
+    assert "CLEAN" in capsys.readouterr().out
     assert main([str(bad), "--json"]) == 4
     first = json.loads(capsys.readouterr().out)["findings"][0]
     assert (first["code"], first["locus"]) == ("SIZE_SHORT", "ckpt:10")
@@ -147,3 +155,14 @@ def test_findings_are_sorted_by_the_table_then_by_place() -> None:
     ]  # fmt: skip
     with pytest.raises(ValueError):
         Finding("NO_SUCH_CODE", "idx:0", "")
+
+
+def test_a_tar_is_the_same_log_and_the_same_bytes_each_time(tmp_path: Path) -> None:
+    files = export(NOTES, COSIGNED)
+    first, second = tmp_path / "a.tar", tmp_path / "b.tar"
+    write_tar(first, files)
+    write_tar(second, files)
+    assert first.read_bytes() == second.read_bytes()
+    assert read_files(first) == files
+    with pytest.raises(ExportExists):
+        write_tar(first, files)

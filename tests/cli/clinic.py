@@ -4,16 +4,23 @@ import json
 import os
 import shutil
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from drivers.errors import PortNotFound
+from drivers.serial_port import SerialPort
 from drivers.virtual.profiles import load_profile
 from drivers.virtual.provision import load_provision
 from drivers.virtual.server import Server
 from programmer.cli.main import main
 from programmer.qa.demo_clinic import DOSE_NG, provision_path, state_path
 from programmer.qa.pump_process import Control
+from programmer.visit import tablet
 
 DOCTOR, NURSE = ("dr-rivera", "27182818"), ("n-ito", "31415926")
 
@@ -110,6 +117,23 @@ class Desk:
         """``programmer dose`` without a terminal."""
         words = ["dose", "--port", self.pump.wand, "--dose", dose, "--confirm", confirm or dose, "--user", who[0]]
         return self.run(*words, *more, secret=who[1])
+
+    @contextmanager
+    def unplugged(self, when: str) -> Iterator[None]:
+        """The wand is pulled out at that frame and stays out while the block lasts."""
+        self.pump.control.send("fault", id="F-L12", when=when, byte=0)
+        real = tablet.open_port
+        opened: list[str] = []
+
+        def once(url: str) -> SerialPort:
+            if opened:
+                raise PortNotFound(url, "unplugged")
+            opened.append(url)
+            return real(url)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(tablet, "open_port", once)
+            yield
 
     def log_is_whole(self) -> None:
         """The log verifies, from its first entry to its last."""

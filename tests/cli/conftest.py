@@ -16,9 +16,12 @@ def _cheap(*_: object, **__: object) -> Cost:
     return CHEAP
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def quick() -> Iterator[None]:
-    """Tablets that take the least work per guess; what a guess costs is tested with the key files."""
+    """Tablets that take the least work per guess; what a guess costs is tested with the key files.
+
+    Only for this folder: other tests open tablets in processes of their own, which know nothing of it.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(demo_clinic, "calibrate", _cheap)
         for way in (Identity.create, Identity.open):
@@ -26,7 +29,7 @@ def quick() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def made(tmp_path_factory: pytest.TempPathFactory, quick: None) -> Path:
     """One clinic, made once."""
     folder = tmp_path_factory.mktemp("clinic")

@@ -239,7 +239,7 @@ def run_invariants(name: str, events: list[tuple[EntryEvent, int]]) -> None:
 KEYINGS = st.lists(st.tuples(EVENTS, GAPS), min_size=30, max_size=120)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.sampled_from(sorted(fixture_profiles())), KEYINGS)
 def test_the_committed_value_is_always_that_of_the_text_shown(name: str, events: list[tuple[EntryEvent, int]]) -> None:
     run_invariants(name, events)

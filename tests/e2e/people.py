@@ -23,16 +23,14 @@ class Hands:
     def secret(self, secret: str) -> None:
         """Key a secret."""
         if self.mouse:
-            self.at.tap(secret)
-            self.at.see("•" * len(secret))
+            self.at.tap_secret(secret)
         else:
             self.at.secret(secret)
 
     def number(self, text: str, confirm: str) -> None:
         """Key a number and confirm it: Enter, or the button."""
         if self.mouse:
-            self.at.tap(text)
-            self.at.see(text + " ")
+            self.at.tap_digits(text)
             self.at.click(confirm)
         else:
             self.at.digits(text)
@@ -52,18 +50,18 @@ class Hands:
 
     def read_the_pump(self) -> None:
         """From the ports to the status page of the right patient."""
-        self.at.page("CONNECT", "SIMULATED")
+        self.at.page("pick the wand", "[[ SIMULATED ]] wand")
         self.choose("[[ SIMULATED ]] wand")
         self.at.page("IDENTITY", "S. Sample", "2016-05-02")
         self.choose("SAME PATIENT")
         self.at.page("CHANGE DOSE", "identity checked")
 
-    def send(self, person: tuple[str, str], value: str) -> None:
+    def send(self, person: tuple[str, str], value: str, unit: str = "") -> None:
         """Sign and send: the secret, then the value again; with the mouse the button held."""
         self.at.page("SIGN AND SEND")
         self.secret(person[1])
         if self.mouse:
-            self.at.hold(f"SEND {value}")
+            self.at.hold(f"SEND {value}{unit}")
         else:
             self.at.press("enter")
             self.at.digits(value)

@@ -27,7 +27,8 @@ DEAF_S = 0.35
 """A fresh page ignores presses for 300 ms after it came."""
 KEY_GAP_S = 0.08
 """Between two digits: the field takes two of the same within 60 ms for a bounce."""
-HOLD_S = 1.7
+QUIET_S = 0.06
+"""A paint comes in pieces; after so long without one it is whole."""
 FOCUS = THEMES[0].variables["key-focus"].lstrip("#").lower()
 NAMED = {
     "enter": "\r", "tab": "\t", "esc": "\x1b", "ctrl+q": "\x11", "down": "\x1b[B",
@@ -47,10 +48,11 @@ class Terminal:
         self._stream = pyte.ByteStream(self.glass)
         self._master, slave = os.openpty()
         self._size(columns, rows)
+        around = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "programmer", *arguments],
             stdin=slave, stdout=slave, stderr=slave, start_new_session=True, cwd=ROOT,
-            env={**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", "PYTHONPATH": str(ROOT), **env},
+            env={**around, "TERM": "xterm-256color", "COLORTERM": "truecolor", "PYTHONPATH": str(ROOT), **env},
         )  # fmt: skip
         os.close(slave)
         self._typed_at = 0.0
@@ -73,22 +75,29 @@ class Terminal:
         while (left := end - time.monotonic()) > 0:
             self._read(left)
 
-    def _read(self, wait_s: float) -> None:
+    def _read(self, wait_s: float) -> bool:
+        """Take in one piece; whether there was one."""
         ready, _, _ = select.select([self._master], [], [], wait_s)
         if not ready:
-            return
+            return False
         try:
             data = os.read(self._master, 65536)
         except OSError:  # the other end is closed
             time.sleep(min(wait_s, 0.02))
-            return
+            return False
         self._stream.feed(data)
+        return True
+
+    def settle(self) -> None:
+        """Take in the rest of what is being painted."""
+        while self._read(QUIET_S):
+            pass
 
     def until(self, seen: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> None:
         """Wait until ``seen`` holds. Raises ``NotSeen`` with the screen."""
         end = time.monotonic() + patience_s
         while not seen():
-            if time.monotonic() > end:
+            if time.monotonic() > end or (self.process.poll() is not None and not self._read(0.1) and not seen()):
                 raise NotSeen(f"never saw {what!r} on this screen:\n{self.text}")
             self._read(0.02)
 
@@ -100,6 +109,7 @@ class Terminal:
         """Wait for another page, and until it hears."""
         self.see(*texts)
         self.look(DEAF_S)
+        self.settle()
 
     # -- keys -------------------------------------------------------------------------------------------------------
 
@@ -109,24 +119,41 @@ class Terminal:
             os.write(self._master, NAMED.get(name, name).encode())
             self.look(0.03)
 
+    def keyed(self, text: str) -> None:
+        """Wait until the number field in front, the one with the heaviest edge, shows so much, and a gap longer."""
+        field = re.compile(rf"[║┃]\s*{re.escape(text)}\s")
+        self.until(lambda: any(field.search(line) for line in self.lines), f"the field with {text!r}")
+        self.look(KEY_GAP_S)
+
     def digits(self, text: str) -> None:
-        """Key a number into the field in front, each digit seen before the next."""
+        """Key a number into the field in front, each digit seen there before the next."""
         for n in range(len(text)):
             self.press(text[n])
-            self.look(KEY_GAP_S)
-            self.see(text[: n + 1] + " ")
+            self.keyed(text[: n + 1])
 
     def secret(self, text: str) -> None:
         """Key a secret; only its length is painted."""
-        self.press(*text)
+        os.write(self._master, text.encode())
         self.see("•" * len(text))
 
     def focused(self, label: str) -> bool:
-        """Whether the control with that label has the focus, by its colour."""
-        for row, column in self._places(label):
-            if self.glass.buffer[row][column].bg.lower() == FOCUS:
-                return True
+        """Whether the control with that label has the focus, by its colour; an unavailable one by its edge."""
+        return any(
+            self.glass.buffer[row][column].bg.lower() == FOCUS or self._edged(row, column)
+            for row, column in self._places(label)
+        )
+
+    def _edged(self, row: int, column: int) -> bool:
+        """Whether the nearest edge to the left is the heavy one of the focus."""
+        for cell in (self.glass.buffer[row][x] for x in range(column - 1, -1, -1)):
+            if cell.data in "│┃":
+                return cell.data == "┃" and cell.fg.lower() == FOCUS
         return False
+
+    def _look_of_the_page(self) -> list[tuple[str, str, bool]]:
+        """Colours and heavy edges under the header: what moves with the focus, and with no clock."""
+        cells = (self.glass.buffer[y][x] for y in range(4, self.glass.lines) for x in range(self.glass.columns))
+        return [(cell.fg, cell.bg, cell.data == "┃") for cell in cells]
 
     def choose(self, label: str) -> None:
         """Go to a control with Tab and press Enter."""
@@ -135,8 +162,10 @@ class Terminal:
             if self.focused(label):
                 self.press("enter")
                 return
+            before = self._look_of_the_page()
             self.press("tab")
-            self.look(0.06)
+            self.until(lambda: self._look_of_the_page() != before, "the focus moving on")  # noqa: B023  # at once
+            self.settle()
         raise NotSeen(f"Tab never reaches {label!r} on this screen:\n{self.text}")
 
     # -- mouse ------------------------------------------------------------------------------------------------------
@@ -164,11 +193,14 @@ class Terminal:
         self._mouse(x, y, False)
         self.look(0.03)
 
-    def hold(self, label: str, seconds: float = HOLD_S) -> None:
-        """Press, keep pressed, release."""
+    def hold(self, label: str, seconds: float | None = None) -> None:
+        """Press and keep pressed until the button is gone, as the bar on it asks for, or only for ``seconds``."""
         x, y = self.place(label)
         self._mouse(x, y, True)
-        self.look(seconds)
+        if seconds is None:
+            self.until(lambda: not self._places(label), f"that {label!r} acts")
+        else:
+            self.look(seconds)
         self._mouse(x, y, False)
         self.look(0.03)
 
@@ -180,13 +212,23 @@ class Terminal:
                     return line.index(digit, found.start()) + 1, y + 1
         raise NotSeen(f"no key {digit!r} on this screen:\n{self.text}")
 
-    def tap(self, text: str) -> None:
-        """Key digits on the keypad with the mouse."""
-        for digit in text:
-            x, y = self.key_row(digit)
-            self._mouse(x, y, True)
-            self.look(0.02)
-            self._mouse(x, y, False)
+    def _tap(self, digit: str) -> None:
+        x, y = self.key_row(digit)
+        self._mouse(x, y, True)
+        self.look(0.02)
+        self._mouse(x, y, False)
+
+    def tap_digits(self, text: str) -> None:
+        """Key a number on the keypad with the mouse, each digit seen in the field before the next."""
+        for n, digit in enumerate(text):
+            self._tap(digit)
+            self.keyed(text[: n + 1])
+
+    def tap_secret(self, text: str) -> None:
+        """Key a secret on the keypad with the mouse; only its length is painted."""
+        for n, digit in enumerate(text):
+            self._tap(digit)
+            self.see("•" * (n + 1))
             self.look(KEY_GAP_S)
 
     # -- window and end ---------------------------------------------------------------------------------------------

@@ -52,3 +52,21 @@ def test_with_keys_in_the_smallest_window(ward: Ward) -> None:
 @pytest.mark.full
 def test_with_the_mouse_alone(ward: Ward) -> None:
     raise_the_dose(ward, ROOMY, mouse=True)
+
+
+@pytest.mark.full
+def test_she_may_take_her_time_over_the_review(ward: Ward) -> None:
+    person = Hands(ward.open(*ROOMY))
+    glass = person.at
+    person.log_in(PHYSICIAN)
+    person.read_the_pump()
+    person.choose("CHANGE DOSE")
+    glass.page("NEW DAILY DOSE", "key a number")
+    person.number("115", "CHECK WITH PUMP")
+    glass.page("REVIEW", "NOT IN FORCE")
+    glass.see("read 20 s ago", patience_s=40)
+    glass.see("read 2 s ago", "NOT IN FORCE", patience_s=20)
+    person.choose("SIGN 115 mcg/day")
+    person.send(PHYSICIAN, "115")
+    glass.page("APPLIED, and verified")
+    assert ward.truth()["dose_ng_per_day"] == 115_000

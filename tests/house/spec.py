@@ -15,9 +15,9 @@ from protocol.wire_model import Wire, WireModel
 SPEC = Path(__file__).resolve().parents[2] / "protocol" / "SPEC.md"
 BEGIN, END = "<!-- generated: begin -->", "<!-- generated: end -->"
 ENUMS: tuple[type[IntEnum] | type[IntFlag], ...] = (
-    m.Realm, m.OrderKind, m.Mode, m.Drug, m.Discrepancy, m.Role, m.Alarm, m.Refusal,
+    m.Realm, m.OrderKind, m.Mode, m.Drug, m.Discrepancy, m.Role, m.Alarm, m.Refusal, m.Device, m.EmergencyAct,
 )  # fmt: skip
-PARTS: tuple[type[WireModel], ...] = (m.HelloTablet, m.HelloPump, m.Program, m.EventItem)
+PARTS: tuple[type[WireModel], ...] = (m.HelloTablet, m.HelloPump, m.Beacon, m.Program, m.EventItem)
 
 
 def capitals(name: str) -> str:

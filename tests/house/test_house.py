@@ -129,7 +129,7 @@ def test_no_file_holds_a_path_of_one_machine() -> None:
 
 def test_every_test_that_is_not_run_says_why() -> None:
     for name, text in tree():
-        if not name.startswith("tests/") or not name.endswith(".py"):
+        if not name.startswith("tests/") or not name.endswith(".py") or not re.search("skip|xfail", text):
             continue
         for call in (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)):
             if ast.unparse(call.func) in ("pytest.mark.skip", "pytest.mark.skipif", "pytest.mark.xfail", "pytest.skip"):

@@ -223,7 +223,7 @@ def test_exactly_the_next_number_is_accepted() -> None:
     secondary = Secondary(Address.PUMP)
     for kind, seq, payload in STEPS:
         answered(secondary, kind, seq, payload)
-    accepted = {(Kind.HELLO, 0xFE), (Kind.DATA, 3)}
+    accepted = {(Kind.HELLO, 0xFE), (Kind.BEACON, 0xFD), (Kind.DATA, 3)}
     for number, seq in itertools.product(range(16), range(256)):
         if (number, seq) not in accepted:
             assert isinstance(secondary.receive(request(number, seq, b"other")), Ignored), (number, seq)

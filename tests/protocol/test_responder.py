@@ -13,7 +13,16 @@ from protocol.framing import Frame, FrameDecoder, encode_frame
 from protocol.link import HANDSHAKE_SEQ, HELLO_SEQ, Address, Kind, address_type
 from protocol.noise import HandshakeState
 from protocol.responder import PumpConnection
-from protocol.session import Channel, Direction, PairedTablet, Pairing, PumpKeys, TabletKeys, tablet_handshake
+from protocol.session import (
+    Channel,
+    Direction,
+    PairedTablet,
+    Pairing,
+    PumpKeys,
+    TabletKeys,
+    greeting_tag,
+    tablet_handshake,
+)
 
 PUMP = b"\x22" * 32
 SECRET = {"T-1": b"\x11" * 32, "T-2": b"\x12" * 32, "T-9": b"\x19" * 32}
@@ -32,7 +41,7 @@ def stream(name: str) -> Callable[[int], bytes]:
 
 def pump() -> PumpConnection:
     paired = {name: PairedTablet(name, public(SECRET[name]), PSK[name]) for name in ("T-1", "T-2")}
-    return PumpConnection(PumpKeys("VP-1", PUMP), m.Realm.SIMULATED, paired, stream("pump"))
+    return PumpConnection(PumpKeys("VP-1", PUMP), paired, stream("pump"))
 
 
 def frame(kind: int, seq: int, payload: bytes) -> bytes:
@@ -45,9 +54,9 @@ def frames(data: bytes) -> list[Frame]:
     return found  # type: ignore[return-value]
 
 
-def hello(name: str, nonce: bytes = b"n" * 8, versions: tuple[int, int] = (1, 1)) -> bytes:
+def hello(nonce: bytes = b"n" * 8, versions: tuple[int, int] = (1, 1)) -> bytes:
     return m.HelloTablet(
-        min_version=versions[0], max_version=versions[1], capabilities=0, link_kind=1, nonce=nonce, tablet_id=name
+        min_version=versions[0], max_version=versions[1], capabilities=0, link_kind=1, nonce=nonce, kind=0
     ).encode()
 
 
@@ -55,7 +64,7 @@ class Tablet:
     """Just enough of a tablet: it makes the frames, the test decides what happens to them."""
 
     def __init__(self, end: PumpConnection, name: str = "T-1", nonce: bytes = b"n" * 8) -> None:
-        self.end, self.name, self.hello = end, name, hello(name, nonce)
+        self.end, self.name, self.hello = end, name, hello(nonce)
         self.handshake: HandshakeState | None = None
         self.sent: list[bytes] = []
         self.number = 0
@@ -67,7 +76,9 @@ class Tablet:
     def greet(self, now: int = 0) -> None:
         assert self.give(frame(Kind.HELLO, HELLO_SEQ, self.hello), now) == []
         (reply,) = frames(self.end.data_to_send())
-        assert m.HelloPump.decode(reply.payload).serial == "VP-1"
+        answer = m.HelloPump.decode(reply.payload)
+        nonce = m.HelloTablet.decode(self.hello).nonce
+        tag = greeting_tag(PSK[self.name], Direction.TO_PUMP, nonce, answer.nonce)
         self.handshake = tablet_handshake(
             TabletKeys(self.name, SECRET[self.name]),
             Pairing("VP-1", public(PUMP), PSK[self.name]),
@@ -75,7 +86,7 @@ class Tablet:
             self.hello,
             reply.payload,
         )
-        self.first = self.handshake.write_message(b"")
+        self.first = tag + self.handshake.write_message(b"")
 
     def shake(self, now: int = 0) -> bool:
         assert self.handshake is not None
@@ -183,7 +194,7 @@ def test_a_repeat_of_a_request_that_is_being_worked_on_says_nothing() -> None:
 def test_repeats_of_a_greeting_keep_no_session_alive() -> None:
     end = pump()
     opened(end)
-    greeting = frame(Kind.HELLO, HELLO_SEQ, hello("T-9"))
+    greeting = frame(Kind.HELLO, HELLO_SEQ, hello())
     ended: list[Event] = []
     for now in range(0, 6_000, 500):
         ended += end.receive_data(greeting, now)
@@ -199,11 +210,13 @@ def kept(end: PumpConnection) -> dict[str, object]:
 def test_a_flood_of_greetings_leaves_nothing() -> None:
     end = pump()
     before = kept(end)
+    answers = 0
     for number in range(300):
-        name = ("T-1", "T-2", "T-9")[number % 3]
-        assert end.receive_data(frame(Kind.HELLO, HELLO_SEQ, hello(name, number.to_bytes(8, "big"))), number) == []
-        assert len(frames(end.data_to_send())) == 1
+        assert end.receive_data(frame(Kind.HELLO, HELLO_SEQ, hello(number.to_bytes(8, "big"))), number) == []
+        answers += len(frames(end.data_to_send()))
+    assert answers == 33, "32 at once and one more each quarter of a second"
     assert kept(end) == before
+    assert end.curve_work == 0
     opened(end, now=1_000)
 
 
@@ -215,7 +228,7 @@ def test_a_replayed_handshake_opens_and_stores_nothing() -> None:
     recorded = list(victim.sent)
     for number in range(100):
         if number:  # the greeting itself is a repeat until another one came between
-            end.receive_data(frame(Kind.HELLO, HELLO_SEQ, hello("T-2", number.to_bytes(8, "big"))), 20_000)
+            end.receive_data(frame(Kind.HELLO, HELLO_SEQ, hello(number.to_bytes(8, "big"))), 20_000)
         for data in recorded:
             assert end.receive_data(data, 20_000) == []
     assert kept(end) == before
@@ -232,18 +245,21 @@ def test_a_tablet_that_is_not_paired_gets_a_greeting_and_no_more() -> None:
 
 def test_a_tablet_under_another_name_opens_nothing() -> None:
     end = pump()
-    thief = Tablet(end, "T-2")
-    thief.name = "T-1"
-    thief.hello = hello("T-2")
+    thief = Tablet(end, "T-9")
     thief.greet()
-    assert not thief.shake(), "T-1's keys under T-2's name"
+    assert thief.handshake is not None
+    nonce = m.HelloTablet.decode(thief.hello).nonce
+    replies = end._hello.nonces[1] if end._hello is not None else b""
+    thief.first = greeting_tag(PSK["T-1"], Direction.TO_PUMP, nonce, replies) + thief.first[8:]
+    assert not thief.shake(), "T-1's tag over T-9's keys"
+    assert end.curve_work == 1
 
 
 @pytest.mark.parametrize("versions", [(0, 0), (2, 9)])
 def test_no_common_version_opens_nothing(versions: tuple[int, int]) -> None:
     end = pump()
     tablet = Tablet(end)
-    tablet.hello = hello("T-1", versions=versions)
+    tablet.hello = hello(versions=versions)
     tablet.greet()
     assert not tablet.shake()
 
@@ -329,7 +345,7 @@ def test_what_follows_a_request_in_the_same_bytes_cannot_upset_the_answer(seq_of
     request = tablet.data(m.GetStatus())
     behind = (
         frame(Kind.DATA, tablet.sending.seq, bytes(40)) if seq_of_next
-        else frame(Kind.HELLO, HELLO_SEQ, hello("T-9", b"behind!!"))
+        else frame(Kind.HELLO, HELLO_SEQ, hello(b"behind!!"))
     )  # fmt: skip
     events = end.receive_data(request + behind, 0)
     assert events[0] == Received(2, m.GetStatus())

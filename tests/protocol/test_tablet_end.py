@@ -68,7 +68,7 @@ def test_another_version_is_named_and_nothing_more_is_sent(version: int) -> None
     end = tablet()
     greeting(end)
     end.data_to_send()
-    hello = m.HelloPump(version=version, capabilities=0, nonce=bytes(8), serial="VP-1", realm=m.Realm.CLINICAL)
+    hello = m.HelloPump(version=version, capabilities=0, nonce=bytes(8), tags=bytes(64))
     assert end.receive_data(from_pump(Kind.HELLO_REPLY, HELLO_SEQ, hello.encode()), 0) == [VersionRefused(hello)]
     assert (end.phase, end.data_to_send(), end.next_timeout()) == (Phase.CLOSED, b"", None)
 

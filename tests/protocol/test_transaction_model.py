@@ -44,6 +44,12 @@ def test_one_tablet_with_power_cuts_everywhere() -> None:
     assert states(model, worlds) == set(State) - {State.UNRESOLVED}, "here the history never wraps"
 
 
+def test_two_tablets_in_the_nearest_worlds() -> None:
+    model = Model(repeats=0, power_cuts=False)
+    assert len(model.explore(5_000)) >= 5_000
+
+
+@pytest.mark.full
 def test_two_tablets_over_a_link_that_loses_and_delays() -> None:
     """Every world without repeats and power cuts: of two tablets one wins at most."""
     model = Model(repeats=0, power_cuts=False)

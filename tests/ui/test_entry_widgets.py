@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 from textual import events
@@ -10,6 +11,7 @@ from textual.pilot import Pilot
 from programmer.clinical.entry import Key, Outcome, Reason
 from programmer.ui.app import ProgrammerApp
 from programmer.ui.messages import Acted, EntryLeft, NumberKeyed, SendAsked, UnlockAsked
+from programmer.ui.present.views import Line
 from programmer.ui.screens.keyed import EntryScreen, SoftQuestion
 from programmer.ui.widgets.hold_button import HoldButton
 from programmer.ui.widgets.keypad_key import KeypadKey
@@ -277,3 +279,16 @@ def test_letters_act_only_where_no_number_is_keyed() -> None:
     for name, screen in all_screens().items():
         if screen.letters:
             assert name not in ("dose", "sign", "unlock", "injected")
+
+
+def test_after_a_wrong_secret_the_next_one_goes_into_the_masked_field() -> None:
+    async def script(app: Recorder, screen: Any, pilot: Pilot[int]) -> None:
+        screen.query_one("#number").focus()
+        await screen.show(replace(screen.view, message=Line("The secret does not open this key.")))
+        await pilot.pause()
+        await pilot.press("2")
+        await pilot.pause(0.1)
+        assert screen.query_one(SecretPad).has_focus
+        assert screen.query_one("#number", NumberEntry).state.text == ""
+
+    play("sign", script)

@@ -5,17 +5,17 @@ the pump's memory and at the tool's word, and again after late frames had time t
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
 from drivers.pipe import Delay, Direction, Drop, Duplicate, Fault, Flip
-from programmer.visit.desk import PumpRefused, ReadBackDiffers
-from programmer.visit.line import LineFault
+from programmer.visit.desk import OtherPump, PumpRefused, ReadBackDiffers
+from programmer.visit.line import LineFault, Opened
 from programmer.visit.machine import Phase, Word
 from programmer.visit.proposal import Proposal
 from programmer.visit.shell import VisitShell
-from protocol.messages import Committed, Discrepancy, Message, Mode, OrderKind, ReadBackReport
+from protocol.messages import Aborted, Committed, Discrepancy, Message, Mode, OrderKind, ReadBackReport
 from tests.bench import DOCTOR, OTHER_ID, Bench, dose, refill
 
 OLD, NEW = 100_000, 115_000
@@ -251,3 +251,37 @@ def test_a_read_back_of_a_refill_with_another_volume_is_caught(name: str, lie: o
     altered(shell, ReadBackReport, lambda answer: answer.model_copy(update={name: lie}))
     with pytest.raises(ReadBackDiffers):
         shell.check(DOCTOR)
+
+
+def test_another_pump_under_the_wand_settles_nothing_and_verifies_nothing() -> None:
+    bench, shell = prepared()
+    change(shell)
+    assert shell.visit.phase is Phase.APPLIED
+    bench.pipe.cut()
+    with pytest.raises(LineFault):
+        shell.read()
+    bench.pipe.heal()
+    connect = shell.desk.line.connect
+
+    def other() -> Opened:
+        opened = connect()
+        return replace(opened, pump=opened.pump.model_copy(update={"serial": "VP-000999"}))
+
+    shell.desk.line.connect = other  # type: ignore[method-assign]
+    with pytest.raises(OtherPump, match=r"VP-000999.*VP-000421"):
+        shell.read()
+    assert shell.visit.phase is Phase.APPLIED, "another pump's report verifies nothing"
+    shell.desk.line.connect = connect  # type: ignore[method-assign]
+    shell.read()
+    assert shell.visit.phase is Phase.VERIFIED
+
+
+def test_an_answer_of_another_kind_to_the_order_is_in_doubt() -> None:
+    bench, shell = prepared()
+    honest = altered(shell, Committed, lambda answer: Aborted(txid=answer.txid))  # type: ignore[attr-defined]
+    shell.check(DOCTOR)
+    assert shell.sign_and_send(DOCTOR) is Phase.IN_DOUBT
+    honest()
+    shell.read()
+    assert shell.visit.word is Word.APPLIED
+    assert bench.pump.running().dose_ng_per_day == NEW

@@ -71,7 +71,10 @@ def judge(case: Case) -> tuple[Word, Word]:
     bench.pipe.heal()
     status = shell.read()
     assert shell.unfinished == [], case
-    assert status.dose_ng_per_day == bench.pump.running().dose_ng_per_day == given, (case, "nothing acts later")
+    if word is not Word.IN_DOUBT:
+        assert bench.pump.running().dose_ng_per_day == given, (case, "nothing acts later")
+    given = bench.pump.running().dose_ng_per_day  # an order without its last byte may be completed by the reading
+    assert status.dose_ng_per_day == given, case
     assert bench.pump.state.participant.memory.epoch == (given == NEW), (case, "at most once")
     settled = shell.visit.word or word
     assert settled is (Word.APPLIED if given == NEW else Word.NOT_APPLIED), case

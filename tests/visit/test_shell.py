@@ -2,8 +2,12 @@
 
 import pytest
 
-from programmer.visit.desk import PumpRefused, StaleReading
-from programmer.visit.machine import Leaving, NotNow, Phase, lock
+from programmer.clinical.library import baclofen
+from programmer.visit.desk import NotAllowed, ProposalGone, PumpRefused, StaleReading
+from programmer.visit.line import LineFault
+from programmer.visit.machine import Leaving, NotNow, Phase, Word, lock
+from programmer.visit.planning import propose_closing
+from protocol.messages import Discrepancy
 from tests.bench import DOCTOR, NURSE, Bench, dose, refill
 
 
@@ -33,6 +37,18 @@ def test_a_dose_change_is_read_back_signed_applied_and_verified() -> None:
         "pump.read",
     ]
     assert types == expected
+
+
+def test_a_new_reading_keeps_the_proposal_that_waits_for_its_signature() -> None:
+    bench = Bench()
+    shell = bench.shell()
+    shell.read()
+    shell.propose(dose(115_000))
+    shell.check(DOCTOR)
+    shell.read()
+    assert shell.visit.phase is Phase.REVIEW
+    assert shell.sign_and_send(DOCTOR) is Phase.APPLIED
+    assert shell.read().dose_ng_per_day == 115_000
 
 
 def test_a_nurses_dose_order_is_refused_by_the_pump_itself() -> None:
@@ -98,3 +114,75 @@ def test_a_dropped_proposal_leaves_the_pump_as_it_was() -> None:
     assert shell.visit.phase is Phase.READ
     assert bench.pump.state.participant.proposal is None
     shell.leave()
+
+
+def test_a_person_may_take_more_than_a_minute_to_sign() -> None:
+    bench = Bench()
+    shell = bench.shell()
+    shell.read()
+    shell.propose(dose(115_000))
+    shell.check(DOCTOR)
+    for _ in range(4):
+        shell.desk.line.idle(20_500)
+        shell.refresh()
+        assert shell.visit.phase is Phase.REVIEW
+        assert shell.unfinished == [], "the proposal that is being made is not an unfinished one"
+    assert shell.sign_and_send(DOCTOR) is Phase.APPLIED
+
+
+def test_a_proposal_whose_session_broke_is_never_signed_and_is_settled_by_reading() -> None:
+    bench = Bench()
+    shell = bench.shell()
+    shell.read()
+    shell.propose(dose(115_000))
+    shell.check(DOCTOR)
+    bench.pipe.cut()
+    with pytest.raises(LineFault):
+        shell.refresh()
+    assert shell.visit.phase is Phase.DANGLING
+    assert len(shell.unfinished) == 1
+    bench.pipe.heal()
+    shell.read()
+    assert shell.visit.word is Word.NOT_APPLIED
+    assert shell.unfinished == []
+
+
+def test_a_proposal_that_expired_in_the_pump_is_withdrawn_at_the_next_look() -> None:
+    bench = Bench()
+    shell = bench.shell()
+    shell.read()
+    shell.propose(dose(115_000))
+    shell.check(DOCTOR)
+    shell.desk.line.idle(121_000)
+    with pytest.raises(ProposalGone):
+        shell.refresh()
+    assert shell.visit.phase is Phase.READ
+    assert bench.pump.running().dose_ng_per_day == 100_000
+
+
+def test_an_open_discrepancy_blocks_every_increase_until_a_prescriber_closes_it() -> None:
+    bench = Bench()
+    shell = bench.shell()
+    shell.desk.store.last_refill = lambda patient: None  # type: ignore[method-assign]  # the log of a bench has no table
+    shell.read()
+    shell.propose(refill(discrepancy=Discrepancy.OPEN))
+    shell.check(NURSE)
+    shell.sign_and_send(NURSE)
+    assert shell.read().discrepancy is Discrepancy.OPEN
+    shell.propose(dose(110_000))
+    with pytest.raises(PumpRefused, match="DISCREPANCY_OPEN"):
+        shell.check(DOCTOR)
+    shell.read()
+    shell.propose(propose_closing(shell.read(), baclofen(), "measured wrongly, repeated"))
+    shell.check(NURSE)
+    with pytest.raises(NotAllowed, match="refill-nurse"):
+        shell.sign_and_send(NURSE)
+    assert shell.read().discrepancy is Discrepancy.OPEN
+    shell.propose(propose_closing(shell.read(), baclofen(), "measured wrongly, repeated"))
+    shell.check(DOCTOR)
+    assert shell.sign_and_send(DOCTOR) is Phase.APPLIED
+    assert shell.read().discrepancy is Discrepancy.CLOSED
+    shell.propose(dose(110_000))
+    shell.check(DOCTOR)
+    assert shell.sign_and_send(DOCTOR) is Phase.APPLIED
+    assert "discrepancy.decided" in [entry.type for entry in shell.desk.log.entries()]

@@ -66,7 +66,7 @@ class Flow:
             return
         self._rereading = True
         try:
-            await self.app.bridge.call(shell.read)
+            await self.app.bridge.call(shell.refresh)
         except Exception as error:
             if not self.app.expected(error):
                 raise

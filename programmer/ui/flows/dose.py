@@ -14,7 +14,7 @@ from programmer.ui.screens.keyed import EntryScreen, SoftQuestion
 from programmer.ui.screens.pages import ReviewScreen
 from programmer.visit.history import mcg
 from programmer.visit.machine import Phase
-from programmer.visit.planning import DoseJudgement, ReasonMissing, Stopped, propose_dose
+from programmer.visit.planning import DoseJudgement, NothingToChange, ReasonMissing, Stopped, propose_dose
 from programmer.visit.tablet import monotonic_ms
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class DoseFlow(Flow):
                 await self.app.bridge.call(shell.read)
             await self.app.bridge.call(lambda: shell.propose(proposal))
             await self.app.bridge.call(lambda: shell.check(user))
-        except (Stopped, ReasonMissing) as stopped:
+        except (Stopped, ReasonMissing, NothingToChange) as stopped:
             screen.number.reopen(0)
             screen.say(str(stopped).split(". ")[0] + ".")
             return

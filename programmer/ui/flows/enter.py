@@ -6,11 +6,14 @@ from drivers.discovery import list_ports
 from programmer.audit.log import Draft
 from programmer.ui.flows.base import Flow
 from programmer.ui.messages import UnlockAsked
+from programmer.ui.model import Model
 from programmer.ui.present import change, home
 from programmer.ui.present.views import ActionView, Tone
+from programmer.ui.present.wrap import said
 from programmer.ui.screens.pages import PageScreen, PickScreen
 from programmer.ui.screens.unlock import UnlockScreen
-from programmer.visit.machine import Word
+from programmer.visit import logbook
+from programmer.visit.machine import Visit, Word
 from programmer.visit.shell import VisitShell
 from programmer.visit.tablet import Tablet
 from programmer.visit.unfinished import NotWritten, Unfinished, not_written, unfinished
@@ -23,9 +26,11 @@ if TYPE_CHECKING:
 CONNECTED, LOST = "CONNECTED", "NO LINK"
 
 
-def waiting(tablet: Tablet) -> list[Unfinished]:
-    """Changes whose end is not known, of any pump."""
-    return unfinished(tablet.journal.records())
+def waiting(model: Model) -> list[Unfinished]:
+    """Changes of any pump whose end is not known; not the one that is just being made."""
+    if model.shell is not None:
+        return model.shell.unfinished
+    return unfinished(model.tablet.journal.records())
 
 
 def unwritten(tablet: Tablet) -> list[NotWritten]:
@@ -43,7 +48,7 @@ class UnlockFlow(Flow):
 
     async def begin(self) -> None:
         """Show the users; nobody is preselected."""
-        self.screen = UnlockScreen(home.unlock(self.model, waiting(self.model.tablet), unwritten(self.model.tablet)))
+        self.screen = UnlockScreen(home.unlock(self.model, waiting(self.model), unwritten(self.model.tablet)))
         await self.app.show(self.screen, curtain=self.behind is not None)
 
     async def unlock_asked(self, message: UnlockAsked) -> None:
@@ -55,17 +60,16 @@ class UnlockFlow(Flow):
         except Exception as error:
             if not self.app.expected(error):
                 raise
-            count = identity.attempts(message.user).wrong
-            body = {"count": count, "user": message.user}
-            await self.app.bridge.call(lambda: log.append(Draft("auth.failed", body, identity.device)))
-            self.screen.show_word(str(error))
+            failed = logbook.auth_failed(identity.device, message.user, identity.attempts(message.user).wrong)
+            await self.app.bridge.call(lambda: log.append(failed))
+            self.screen.show_word(said(error))
             return
         self.model.user = user
         await self.app.bridge.call(lambda: log.append(Draft("session.opened", {"factors": ["secret"]}, user)))
         await self._open_chart()
         if self.behind is not None:
             await self.app.lift_curtain(self.behind)
-        elif waiting(self.model.tablet):
+        elif waiting(self.model):
             await self.app.start_flow(DoubtFlow(self.app))
         else:
             await self.app.start_flow(ConnectFlow(self.app))
@@ -134,7 +138,7 @@ class ConnectFlow(Flow):
             self.model.link = LOST
             self.screen = None
             await self.app.close_visit()
-            await self._show(str(error))
+            await self._show(said(error))
             return
         self.screen = PickScreen(home.identity(self.model))
         await self.app.show(self.screen)
@@ -187,7 +191,7 @@ class DoubtFlow(Flow):
         await self._show("")
 
     async def _show(self, problem: str) -> None:
-        items = waiting(self.model.tablet)
+        items = waiting(self.model)
         self.screen = PageScreen(change.doubt(items, problem, self.model.user is not None))
         await self.app.show(self.screen)
 
@@ -201,7 +205,7 @@ class DoubtFlow(Flow):
             await self.app.start_flow(IdentityFlow(self.app))
 
     async def _read(self) -> None:
-        before = waiting(self.model.tablet)
+        before = waiting(self.model)
         if not self.model.port:
             if not self.model.ports:
                 await self.app.start_flow(ConnectFlow(self.app))
@@ -210,7 +214,7 @@ class DoubtFlow(Flow):
         if self.screen is not None:
             self.screen.say("Reading the pump ...")
         try:
-            if self.model.shell is None or self.model.shell.opened is None:
+            if self.model.shell is None:
                 await open_visit(self)
             assert self.model.shell is not None
             await self.app.bridge.call(self.model.shell.read)
@@ -220,10 +224,12 @@ class DoubtFlow(Flow):
             if not self.app.expected(error):
                 raise
             self.model.link = LOST
-            await self._show(str(error))
+            await self._show(said(error))
             return
         word = self.model.visit.word
-        open_still = {item.transaction.txid for item in waiting(self.model.tablet)}
+        if word is None and before:  # the start finished it from the journal, perhaps of another pump
+            word = Visit(transaction=before[-1].transaction).word
+        open_still = {item.transaction.txid for item in waiting(self.model)}
         if any(item.transaction.txid in open_still for item in before):
             await self._show("This pump was read, and the change is still open: it belongs to another pump.")
             return
@@ -258,7 +264,7 @@ class IdentityFlow(Flow):
             await self.app.start_flow(ConnectFlow(self.app))
 
 
-REASONS = ("handed to a colleague who reads the pump", "pump replaced or patient moved", "link cannot be made now")
+REASONS = ("a colleague will read the pump", "pump replaced or patient moved", "link cannot be made now")
 
 
 class LeaveFlow(Flow):

@@ -8,11 +8,13 @@ from programmer.audit.export import export_log
 from programmer.audit.log import Draft
 from programmer.audit.verify import verify_files
 from programmer.ui.flows.base import Flow
+from programmer.ui.flows.discrepancy import DiscrepancyFlow
 from programmer.ui.flows.dose import DoseFlow
-from programmer.ui.flows.enter import LOST, ConnectFlow, open_visit
+from programmer.ui.flows.enter import LOST, open_chart
 from programmer.ui.flows.refill import RefillFlow
 from programmer.ui.present import change, home
 from programmer.ui.present.views import Line, Tone
+from programmer.ui.present.wrap import said
 from programmer.ui.screens.pages import AlarmsScreen, AuditScreen, PageScreen, StatusScreen
 from programmer.visit.tablet import monotonic_ms
 from protocol.messages import Alarm
@@ -64,18 +66,18 @@ class HomeFlow(Flow):
             if not self.app.expected(error):
                 raise
             self.model.link = LOST
-            self.screen.say(str(error))
+            self.screen.say(said(error))
             return
         await self.screen.show(home.status(self.model))
         self.screen.say("")
 
 
 async def reread(flow: Flow) -> None:
-    """A new reading, over a new session where the last one ended."""
+    """A new reading of the same pump, over a new session or a new port where the last one ended."""
     shell = flow.model.shell
-    if shell is None or (shell.opened is None and shell.visit.transaction is None):
-        shell = await open_visit(flow)
+    assert shell is not None
     await flow.app.bridge.call(shell.read)
+    await open_chart(flow)
     flow.model.link = "CONNECTED"
 
 
@@ -95,11 +97,13 @@ class AlarmsFlow(Flow):
         """ACKNOWLEDGE, PAUSE SOUND, BACK."""
         assert self.screen is not None
         if action == "back":
-            await self.app.go_home()
+            await self.app.leave_page(self)
         elif action == "acknowledge":
             await self._acknowledge()
         elif action == "silence":
             await self._silence()
+        elif action == "decide":
+            await self.app.start_flow(DiscrepancyFlow(self.app))
 
     async def _acknowledge(self) -> None:
         log, user = self.model.tablet.log, self.model.signer
@@ -187,7 +191,7 @@ class CardFlow(Flow):
 
     async def acted(self, action: str) -> None:
         """Back to where one was."""
-        await self.app.go_home()
+        await self.app.leave_page(self)
 
 
 HELP = (
@@ -210,9 +214,4 @@ class HelpFlow(Flow):
 
     async def acted(self, action: str) -> None:
         """Back to where one was."""
-        if self.model.user is None:
-            await self.app.lock_out()
-        elif self.model.status is None:
-            await self.app.start_flow(ConnectFlow(self.app))
-        else:
-            await self.app.go_home()
+        await self.app.leave_page(self)

@@ -88,7 +88,7 @@ class RefillFlow(Flow):
         missing = [tile.title for tile in refill.CHECKS if tile.id not in message.checks]
         if missing and self.entry is not None:
             self.entry.number.reopen(0)
-            self.entry.say(f"Not confirmed yet: {missing[0]}. Tick it, or stop injecting.")
+            self.entry.say(f'Tick "{missing[0]}" first, or stop injecting.')
             return
         self.injected = volume
         await self._check()
@@ -185,7 +185,7 @@ class RefillFlow(Flow):
                 f"withdrawn {display.ml_syringe(found.withdrawn_ml)}, {found.klass.replace('_', ' ')}",
                 f"the dose stays {display.mcg_per_day(mcg(self.model.known.dose_ng_per_day))}",
             ),
-            f"SEND {display.number(self.injected, 1)}",
+            f"SEND {volume}",
             refill.rekey(ml(self.model.known.capacity_nl)),
             int(self.injected * NL_PER_ML),
             (

@@ -9,9 +9,18 @@ from programmer.ui.flows.base import Flow
 from programmer.ui.messages import SendAsked
 from programmer.ui.present import change
 from programmer.ui.present.views import SignView
+from programmer.ui.present.wrap import said
 from programmer.ui.screens.pages import TransferScreen
 from programmer.ui.screens.sign import SignScreen
-from programmer.visit.desk import NoCredential, NotSaved, PumpRefused, SecondPersonNeeded, StaleReading
+from programmer.visit import logbook
+from programmer.visit.desk import (
+    NoCredential,
+    NotAllowed,
+    NotSaved,
+    PumpRefused,
+    SecondPersonNeeded,
+    StaleReading,
+)
 from programmer.visit.logbook import RefillFacts
 from programmer.visit.machine import Phase, Word
 
@@ -85,7 +94,10 @@ class SendFlow(Flow):
             self.keeps_unlocked = False
             if not self.app.expected(error):
                 raise
-            await self.screen.show(self._view(f"{error} Nothing was sent."))
+            wrong = identity.attempts(user.user.id).wrong
+            failed = logbook.auth_failed(identity.device, user.user.id, wrong)
+            await self.app.bridge.call(lambda: self.model.tablet.log.append(failed))
+            await self.screen.show(self._view(f"{said(error).rstrip('.')}. Nothing was sent."))
             return
         self.model.user = author
         await self._send()
@@ -98,9 +110,12 @@ class SendFlow(Flow):
         trouble = ""
         try:
             await self.app.bridge.call(lambda: shell.sign_and_send(author, self.signing.facts))
-        except (PumpRefused, NotSaved, StaleReading, NoCredential, SecondPersonNeeded) as error:
-            trouble = str(error)
-        self.keeps_unlocked = False
+        except (PumpRefused, NotAllowed, NotSaved, StaleReading, NoCredential, SecondPersonNeeded) as error:
+            trouble = said(error)
+        finally:
+            self.keeps_unlocked = False
+        if shell.visit.phase is Phase.REVIEW:
+            await self.app.bridge.call(shell.withdraw)
         word = shell.visit.word or Word.NOT_APPLIED
         if shell.visit.phase is Phase.APPLIED:
             await self._verify()
@@ -121,7 +136,7 @@ class SendFlow(Flow):
             if not self.app.expected(error):
                 raise
             self.model.link = "NO LINK"
-            await self.transfer.show(change.unverified(self.passed, str(error)))
+            await self.transfer.show(change.unverified(self.passed, said(error)))
             return
         await self.transfer.show(change.ended(self.passed, Word.APPLIED, self._told(Word.APPLIED), shell.not_saved))
 

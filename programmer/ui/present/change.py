@@ -92,20 +92,16 @@ def doubt(items: Sequence[Unfinished], problem: str = "", signed_in: bool = True
     title = "***  HIGH   OUTCOME UNKNOWN: read the pump now" if sent else "UNFINISHED VISIT: read the pump"
     lines = []
     for item in items:
-        what = "order sent, no answer" if item.intent_logged else "proposal made, never signed or sent"
-        lines.append(
-            Line(
-                f"Pump {item.serial}, {item.kind}, since {item.started_utc[:16].replace('T', ' ')} UTC: {what}",
-                Tone.STRONG,
-            )
-        )
+        what = "order sent, no answer" if item.intent_logged else "proposal never sent"
+        since = item.started_utc[:16].replace("T", " ")
+        lines += wrapped(f"Pump {item.serial}, {item.kind}, since {since} UTC: {what}", Tone.STRONG)
         if item.intent_logged:
             lines.append(Line(_doses(item)))
     lines += [
         Line(""),
         Line("DO NOW   1 plug the wand in   2 hold it over the pump   3 READ THE PUMP", Tone.STRONG),
-        Line("If reading fails: stay with the patient, ask a second tablet, call the prescriber on call."),
-        Line("Not possible until the pump was read: new dose, refill, other patient, closing."),
+        *wrapped("If reading fails: stay with the patient, ask a second tablet, call the prescriber on call."),
+        *wrapped("Not possible until the pump was read: new dose, refill, other patient, closing."),
     ]
     if problem:
         lines += wrapped(problem, Tone.BAD)

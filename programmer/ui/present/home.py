@@ -23,11 +23,12 @@ from programmer.ui.present.views import (
     UnlockView,
 )
 from programmer.ui.present.wrap import NARROW, wrapped
+from programmer.visit.consistency import alarm_reached, contradictions, delivers
 from programmer.visit.history import mcg, ml, pump_day
 from programmer.visit.planning import plan_of
 from programmer.visit.tablet import SOFTWARE
 from programmer.visit.unfinished import NotWritten, Unfinished
-from protocol.messages import Alarm, Mode
+from protocol.messages import Alarm, Discrepancy, Mode
 
 MODE_WORDS = {
     Mode.SIMPLE: "RUNNING, simple",
@@ -43,11 +44,14 @@ def unlock(
     """Who are you; the clinic's unfinished visits first, without patient data."""
     notices = [Line(f"!  UNFINISHED  pump {item.serial}: read it first", Tone.BAD) for item in waiting]
     notices += [Line(f"!  REFILL NOT WRITTEN  pump {item.serial}", Tone.BAD) for item in injected]
+    if model.tablet.journal.torn is not None:
+        notices.append(Line("!  A SAVED STEP WAS CUT OFF: read the pump", Tone.BAD))
     notices += [line for hint in model.hints for line in wrapped(hint, Tone.NOTE, NARROW)]
     library = model.tablet.library
     users = tuple(TileView(user.id, user.name, role_words(user.role)) for user in model.tablet.identity.users())
+    realm = "[[ SIMULATED CLINIC ]]  " if model.tablet.simulated else ""
     return UnlockView(
-        f"WHO ARE YOU?   software {SOFTWARE}   library {library.version}",
+        f"{realm}WHO ARE YOU?   software {SOFTWARE}   library {library.version}",
         users,
         tuple(notices),
         Line(message, Tone.BAD) if message else None,
@@ -90,7 +94,7 @@ def identity(model: Model) -> PickView:
 def _may(model: Model, action: str) -> str:
     """Why this person may not do it; blank where they may."""
     answer = check(model.signer.role, action, realm=model.tablet.clinic.realm)
-    return "" if isinstance(answer, Allowed) else answer.reason
+    return "" if isinstance(answer, Allowed) else answer.reason.replace(f"The role {model.signer.role}", "Your role")
 
 
 def running_dose(model: Model) -> str:
@@ -104,7 +108,7 @@ def status(model: Model) -> StatusView:
     flow = ml(now.flow_nl_per_day)
     library = model.tablet.library
     plan = plan_of(now, flow, model.profile, library) if flow else None
-    sounding = bool(now.alarms & Alarm.LOW_RESERVOIR)
+    sounding = alarm_reached(now)
     dose = CardView(
         "DOSE",
         (
@@ -146,13 +150,14 @@ def status(model: Model) -> StatusView:
     if plan is not None:
         by = f"at the latest {display.day(plan.refill_by)}" if plan.refill_by else str(plan.not_computable)
         lines.append(Line(f"NEXT REFILL  {by}"))
-    lines.append(Line(f"DOSE SINCE   {display.day(pump_day(now.since_s))}"))
     difference = round_s(now.pump_time_s - int(model.now.timestamp()) + (model.age_s or 0))
     lines.append(Line(f"PUMP CLOCK   {difference}.   EVENTS  {now.events_next - now.events_first} in the pump's log"))
+    lines += [line for text in contradictions(now) for line in wrapped(f"CONTRADICTION  {text}", Tone.BAD)]
     if model.visit.injected:
-        lines.append(Line("REFILL NOT WRITTEN: drug went in that the pump does not know of. Record it now.", Tone.BAD))
-    if model.visit.word is not None:
-        lines.append(Line(f"LAST CHANGE  {model.visit.word.value}", Tone.STRONG))
+        lines.append(Line("REFILL NOT WRITTEN: drug went in that the pump does not know. Record it now.", Tone.BAD))
+    since = f"DOSE SINCE   {display.day(pump_day(now.since_s))}"
+    word = model.visit.word
+    lines.append(Line(since) if word is None else Line(f"{since}.   LAST CHANGE  {word.value}", Tone.STRONG))
     if model.shell is not None and model.shell.not_saved:
         lines += wrapped(model.shell.not_saved, Tone.BAD)
     return StatusView((dose, reservoir, battery), tuple(lines), _status_actions(model))
@@ -169,6 +174,10 @@ def _status_actions(model: Model) -> tuple[ActionView, ...]:
     not_dose = _may(model, "program")
     not_refill = _may(model, "refill")
     unchecked = "" if model.identified else "Check the patient's identity first."
+    if contradictions(model.known):
+        unchecked = unchecked or "The pump's report contradicts itself: read again, do not program, report it."
+    halted = "" if delivers(model.known) else "The pump does not give its program: the therapy-gap rule comes first."
+    not_dose = not_dose or halted
     return (
         ActionView("read", "READ PUMP  R"),
         ActionView("dose", "CHANGE DOSE  D", not (not_dose or unchecked), not_dose or unchecked),
@@ -210,9 +219,18 @@ def alarms(model: Model) -> AlarmsView:
         (
             ActionView("acknowledge", "ACKNOWLEDGE  K", bool(lines), "No alarm is active."),
             ActionView("silence", "PAUSE SOUND  S", bool(now and now.alarms), "The pump raises no alarm."),
+            *_closing(model),
             ActionView("back", "BACK  Esc"),
         ),
     )
+
+
+def _closing(model: Model) -> tuple[ActionView, ...]:
+    """The way to decide an open discrepancy, for those who may."""
+    if model.status is None or model.status.discrepancy is not Discrepancy.OPEN:
+        return ()
+    why = _may(model, "close-discrepancy") or ("" if model.identified else "Check the patient's identity first.")
+    return (ActionView("decide", "DECIDE DISCREPANCY", not why, why),)
 
 
 def audit(entries: Sequence[Entry], size: int, root: bytes, word: Line | None) -> AuditView:

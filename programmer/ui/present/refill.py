@@ -13,11 +13,11 @@ from programmer.visit.history import mcg, ml
 from programmer.visit.planning import RefillJudgement, plan_of
 from protocol.messages import ReadBackReport
 
-NOTHING_SENT = "nothing sent yet"
+NOTHING_SENT = "nothing sent"
 CAUSES = ("stall or MRI", "leak suspected", "wrong entry earlier", "syringe or aspiration", "not known")
 CHECKS = (
-    TileView("aspiration", "Fluid aspirated: the needle is in the port"),
-    TileView("reaspiration", "After 5 mL aspirated again"),
+    TileView("aspiration", "Aspirated: the needle is in the port"),
+    TileView("reaspiration", "Aspirated again after 5 mL"),
 )
 
 
@@ -151,7 +151,7 @@ def write(model: Model, report: ReadBackReport, plan: RefillPlan) -> RefillView:
         )
     return RefillView(
         5,
-        "the pump holds this as a proposal",
+        "not in force",
         tuple(lines),
         (ActionView("back", "BACK, DROP"), ActionView("sign", f"SIGN {display.ml_syringe(ml(report.reservoir_nl))}")),
         (),

@@ -146,6 +146,7 @@ class FrameScreen(Screen[None]):
         line = self.query_one("#say", SafeText)
         line.say(text)
         line.set_class(bool(text), "speaking")
+        self.set_class(bool(text), "speaking")
 
     def on_action_button_refused(self, event: ActionButton.Refused) -> None:
         """A button that is not available says why."""

@@ -19,9 +19,9 @@ from programmer.ui.widgets.limit_bar import LimitBar
 from programmer.ui.widgets.number_entry import NumberEntry
 from programmer.ui.widgets.safe_text import Lines, SafeText
 from programmer.ui.widgets.secret_pad import SecretPad
-from programmer.ui.widgets.touch_list import TouchList
+from programmer.ui.widgets.touch_list import Tile, TouchList
 
-SOFT_REASONS = ("clinical need, reviewed", "titration plan", "change of concentration")
+SOFT_REASONS = ("clinical need", "titration plan", "tolerated before")
 
 
 class KeyedScreen(FrameScreen):
@@ -146,6 +146,10 @@ class EntryScreen(KeyedScreen):
     def number(self) -> NumberEntry:
         """The field."""
         return self.query_one("#number", NumberEntry)
+
+    def on_tile_pressed(self, event: Tile.Pressed) -> None:
+        """A check was ticked: what was said about it is over."""
+        self.say("")
 
     def on_number_entry_changed(self, event: NumberEntry.Changed) -> None:
         """Say why the field is locked or refused; let the application make the live lines."""

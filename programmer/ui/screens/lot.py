@@ -17,7 +17,7 @@ class LotScreen(FrameScreen):
 
     def body(self) -> ComposeResult:
         """Title, fields, buttons."""
-        yield SafeText(step_title(1, "nothing sent yet"), id="title")
+        yield SafeText(step_title(1, "nothing sent"), id="title")
         yield Lines((Line("Scan or type the lot and the expiry date (YYYY-MM-DD)."),), id="above")
         yield SafeText("Lot", classes="caption")
         yield Input(id="lot", max_length=20, select_on_focus=False)
@@ -42,7 +42,9 @@ class LotScreen(FrameScreen):
 
     def show_word(self, word: str) -> None:
         """Say what is wrong with the texts."""
-        self.query_one("#word", Lines).show([Line(word, Tone.BAD)])
+        line = self.query_one("#word", Lines)
+        line.show([Line(word, Tone.BAD)])
+        line.set_class(bool(word), "speaking")
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Enter goes on to the next field, and from the last one on."""

@@ -56,6 +56,8 @@ class SignScreen(KeyedScreen):
         self.query_one("#title", SafeText).say(view.title)
         self.query_one("#above", Lines).show(view.lines)
         self.show_word(view.message.text if view.message else "")
+        if view.message:
+            self.query_one("#secret").focus()  # a secret keyed again must not land in the open number field
 
     def on_secret_pad_entered(self, event: SecretPad.Entered) -> None:
         """On to the value; nothing is sent."""

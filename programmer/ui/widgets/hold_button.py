@@ -61,11 +61,14 @@ class HoldButton(ActionButton):
         elif pressed_at(event) >= getattr(self.screen, "deaf_until_ms", 0):
             self.started_ms, self.filled = pressed_at(event), 0
             self.capture_mouse()
-            self.ticking = self.set_interval(HOLD_MS / _TICKS / 1000, self.tick, repeat=_TICKS)
+            self.ticking = self.set_interval(HOLD_MS / _TICKS / 1000, self.tick)
             self.refresh()
 
     def tick(self) -> None:
-        """One tenth of a second held."""
+        """One tenth of a second held.
+
+        A busy tablet leaves ticks out: the bar then takes longer to fill, and never acts early.
+        """
         self.filled += 1
         self.refresh()
         if self.filled >= _TICKS:
