@@ -36,11 +36,12 @@ TX = "50" + "11" * 16  # byte string of 16 bytes
 
 def test_op_codes_are_as_published_and_never_change() -> None:
     assert {kind.__name__: op for op, kind in m.MESSAGES.items()} == {
-        "KeepAlive": 1, "Alive": 2, "GetStatus": 3, "Status": 4, "GetEvents": 5, "Events": 6, "Anchor": 7, "Anchored": 8,
-        "StageProgram": 16, "StageRefill": 17, "Staged": 18, "ReadBack": 19, "ReadBackReport": 20, "Present": 21, "Presented": 22,
-        "Commit": 23, "Committed": 24, "Query": 25, "NotApplied": 26, "Indeterminate": 27, "Abort": 28,
-        "Aborted": 29, "SilenceAlarm": 32, "Silenced": 33, "Close": 40, "Closed": 41, "Refused": 48,
-        "Emergency": 56, "EmergencyDone": 57, "Pair": 58, "Listen": 59, "ConfirmPattern": 60, "Paired": 61,
+        "KeepAlive": 1, "Alive": 2, "GetStatus": 3, "Status": 4, "GetEvents": 5, "Events": 6, "Anchor": 7,
+        "Anchored": 8, "StageProgram": 16, "StageRefill": 17, "Staged": 18, "ReadBack": 19, "ReadBackReport": 20,
+        "Present": 21, "Presented": 22, "Commit": 23, "Committed": 24, "Query": 25, "NotApplied": 26,
+        "Indeterminate": 27, "Abort": 28, "Aborted": 29, "SilenceAlarm": 32, "Silenced": 33, "Close": 40,
+        "Closed": 41, "Refused": 48, "Emergency": 56, "EmergencyDone": 57, "Pair": 58, "Listen": 59,
+        "ConfirmPattern": 60, "Paired": 61,
     }  # fmt: skip
     assert {kind for kind in KINDS if kind.REQUEST} == REQUESTS
     assert {kind for kind in KINDS if kind.OPEN} == OPEN
