@@ -15,6 +15,7 @@ from protocol.errors import MalformedMessage
 from protocol.wire_model import U8, U16, U32, U64, Bytes8, Bytes16, Bytes32, Bytes64, Wire, WireModel
 
 MAX_MESSAGE_BYTES = 232
+MAX_CREDENTIAL_BYTES = 208
 
 Name = Annotated[str, Field(min_length=1, max_length=16, pattern=r"^[A-Z0-9-]+$")]
 
@@ -31,6 +32,12 @@ class OrderKind(IntEnum):
 
     PROGRAM = 1
     REFILL = 2
+    ALARM_VOLUME = 3
+    CLOCK = 4
+    STOP = 5
+    RESUME = 6
+    LIMITS = 7
+    PAIRING = 8
 
 
 class Mode(IntEnum):
@@ -57,11 +64,15 @@ class Discrepancy(IntEnum):
 
 
 class Role(IntEnum):
-    """Role in a clinician's credential, as provisioned in the pump."""
+    """Role in a clinician's credential; in a tablet's, the highest role that may sign on it."""
 
     PRESCRIBER = 1
     IMPLANTER = 2
     REFILL_NURSE = 3
+    THERAPIST = 4
+    QA = 5
+    ADMINISTRATOR = 6
+    OBSERVER = 7
 
 
 class Alarm(IntFlag):
@@ -97,6 +108,11 @@ class Refusal(IntEnum):
     UNSUPPORTED = 15
     NO_SUCH_ALARM = 16
     MEMORY = 17
+    CREDENTIAL = 18
+    EXPIRED_CREDENTIAL = 19
+    REVOKED = 20
+    ROOT_UNKNOWN = 21
+    TABLET_CREDENTIAL = 22
     TABLETS_FULL = 23
     NOT_IN_THIS_SESSION = 24
     CONTACT_TOO_SHORT = 25
@@ -118,6 +134,7 @@ class Refusal(IntEnum):
     LIMIT_ALARM_VOLUME = 41
     LIMIT_CAPACITY = 42
     LIMIT_CONCENTRATION = 43
+    SECOND_PERSON = 44
 
 
 class Device(IntEnum):
@@ -272,6 +289,26 @@ class Events(Message):
     items: Annotated[tuple[EventItem, ...], Wire(3)]
 
 
+class Anchor(Message):
+    """Ask for the pump's witness record, freshly signed over this nonce."""
+
+    OP = 7
+    REQUEST = True
+    nonce: Annotated[Bytes16, Wire(0)]
+
+
+class Anchored(Message):
+    """The witness record of the newest order, with the pump's signature; written together with that order."""
+
+    OP = 8
+    epoch: Annotated[U32, Wire(0)]
+    order_hash: Annotated[Bytes32, Wire(1)]
+    chain: Annotated[Bytes32, Wire(2)]
+    tablet_tag: Annotated[Bytes8, Wire(3)]
+    pump_time_s: Annotated[U32, Wire(4, "s")]
+    signature: Annotated[Bytes64, Wire(5)]
+
+
 class StageProgram(Message):
     """Propose a whole program; the running one delivers on unchanged."""
 
@@ -309,6 +346,7 @@ class Staged(Message):
     digest: Annotated[Bytes32, Wire(1)]
     token: Annotated[Bytes8, Wire(2)]
     expires_in_s: Annotated[U16, Wire(3, "s")]
+    persons: Annotated[U8, Wire(4, "signatures that the pump demands")]
 
 
 class ReadBack(Message):
@@ -336,17 +374,17 @@ class ReadBackReport(Message):
 
 
 class Present(Message):
-    """Name the key of a person who will sign; the pump looks it up among its clinicians."""
+    """Show a credential: whole, or its 32-byte digest where the pump has verified it before."""
 
     OP = 21
     AFFECTS_THERAPY = True
     REQUEST = True
-    position: Annotated[U8, Wire(0, "0: author, 1: second person")]
-    public_key: Annotated[Bytes32, Wire(1)]
+    position: Annotated[U8, Wire(0, "0: author, 1: second person, 2: this tablet")]
+    credential: Annotated[bytes, Field(min_length=32, max_length=MAX_CREDENTIAL_BYTES), Wire(1)]
 
 
 class Presented(Message):
-    """The key is known, with this role."""
+    """The credential holds, with this role."""
 
     OP = 22
     position: Annotated[U8, Wire(0)]
@@ -522,10 +560,10 @@ class Refused(Message):
 MESSAGES: dict[int, type[Message]] = {
     kind.OP: kind
     for kind in (
-        KeepAlive, Alive, GetStatus, Status, GetEvents, Events, StageProgram, StageRefill, Staged, ReadBack,
-        ReadBackReport, Present, Presented, Commit, Committed, Query, NotApplied, Indeterminate, Abort, Aborted,
-        SilenceAlarm, Silenced, Close, Closed, Refused, Emergency, EmergencyDone, Pair, Listen, ConfirmPattern,
-        Paired,
+        KeepAlive, Alive, GetStatus, Status, GetEvents, Events, Anchor, Anchored, StageProgram, StageRefill, Staged,
+        ReadBack, ReadBackReport, Present, Presented, Commit, Committed, Query, NotApplied, Indeterminate, Abort,
+        Aborted, SilenceAlarm, Silenced, Close, Closed, Refused, Emergency, EmergencyDone, Pair, Listen,
+        ConfirmPattern, Paired,
     )
 }  # fmt: skip
 

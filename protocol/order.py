@@ -116,17 +116,43 @@ class Order:
 
     def order_hash(self, public_keys: tuple[bytes, ...], signatures: tuple[bytes, ...]) -> bytes:
         """SHA-256 of the tablet's head and of the digest of all signed bytes with their signatures."""
+        return hashlib.sha256(self.head + self.signed_digest(public_keys, signatures)).digest()
+
+    def signed_digest(self, public_keys: tuple[bytes, ...], signatures: tuple[bytes, ...]) -> bytes:
+        """SHA-256 of the bytes of each signer in their order, then of each signature."""
         inner = hashlib.sha256()
         for position, key in enumerate(public_keys):
             inner.update(self.bytes_for(position, key))
         for signature in signatures:
             inner.update(signature)
-        return hashlib.sha256(self.head + inner.digest()).digest()
+        return inner.digest()
 
 
 def chain_next(chain: bytes, epoch: int, order_hash: bytes, tablet_tag: bytes) -> bytes:
     """The pump's chain after an order: it fixes the order of all orders before it."""
     return hashlib.sha256(b"pump-chain/v1\n" + chain + epoch.to_bytes(4, "big") + order_hash + tablet_tag).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """The pump's record of its newest order: 76 bytes in the same atomic memory record as program and outcome.
+
+    ``tablet_tag`` is zero where the pump acted by itself.
+    """
+
+    epoch: int
+    order_hash: bytes
+    chain: bytes
+    tablet_tag: bytes
+
+    def encode(self) -> bytes:
+        """epoch 4 (big-endian), order hash 32, chain 32, tablet tag 8."""
+        return self.epoch.to_bytes(4, "big") + self.order_hash + self.chain + self.tablet_tag
+
+
+def anchor_bytes(realm: Realm, serial: str, nonce: bytes, witness: Witness, pump_time_s: int) -> bytes:
+    """What the pump signs with its receipt key in answer to ANCHOR."""
+    return cbor.encode([f"anchor/1 {_REALM_WORD[realm]}", serial, nonce, witness.encode(), pump_time_s])
 
 
 def tablet_tag(tablet_id: str) -> bytes:

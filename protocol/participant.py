@@ -8,6 +8,10 @@ can never be staged or committed again; a QUERY that finds nothing writes the to
 answer is final. Outcomes are looked up by the whole transaction id; where the history no longer reaches back the
 answer is INDETERMINATE.
 
+A transaction id begins with the pump's time at which the tablet made it. That number lets the pump forget tombstones
+without ever forgetting what they forbid: before the oldest one gives way, a durable floor rises above its number, and
+no id below the floor is ever staged again.
+
 ::
 
     empty -> staged -> in force (epoch + 1)
@@ -44,6 +48,7 @@ from protocol.order import (
     Content,
     Order,
     Receipt,
+    Witness,
     chain_next,
     program_digest,
     signatures_hash,
@@ -53,8 +58,15 @@ from protocol.order import (
 )
 
 STAGE_LIFETIME_MS = 120_000
+TWO_PERSONS_MS = 600_000
 OUTCOMES_KEPT = 32
-TOMBSTONES_KEPT = 64
+TOMBSTONES_KEPT = 63
+AHEAD_S = 60
+
+
+def tx_number(txid: bytes) -> int:
+    """The number that a transaction id begins with: seconds of the pump's clock when the tablet made it."""
+    return int.from_bytes(txid[:4], "big")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +77,18 @@ class Memory:
     chain: bytes = CHAIN_START
     outcomes: tuple[Committed, ...] = ()
     tombstones: tuple[bytes, ...] = ()
+    tx_floor: int = 0
+    order_hash: bytes = bytes(32)
+    tablet_tag: bytes = bytes(8)
+
+    @property
+    def witness(self) -> Witness:
+        """The record that ANCHOR shows."""
+        return Witness(self.epoch, self.order_hash, self.chain, self.tablet_tag)
+
+    def is_dead(self, txid: bytes) -> bool:
+        """Whether this transaction can never be staged any more."""
+        return txid in self.tombstones or tx_number(txid) < self.tx_floor
 
     @property
     def oldest_epoch(self) -> int:
@@ -76,10 +100,13 @@ class Memory:
         return next((item for item in self.outcomes if item.txid == txid), None)
 
     def buried(self, txid: bytes) -> "Memory":
-        """This memory with a tombstone for ``txid``."""
-        if txid in self.tombstones:
+        """This memory with a tombstone for ``txid``; a full one raises the floor above the oldest, which gives way."""
+        if self.is_dead(txid):
             return self
-        return replace(self, tombstones=(*self.tombstones, txid)[-TOMBSTONES_KEPT:])
+        every = (*self.tombstones, txid)
+        gone, kept = every[:-TOMBSTONES_KEPT], every[-TOMBSTONES_KEPT:]
+        floor = max((self.tx_floor, *(tx_number(old) + 1 for old in gone)))
+        return replace(self, tombstones=kept, tx_floor=floor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +119,7 @@ class Proposal:
     previous_digest: bytes
     staged_at_s: int
     expires_ms: int
+    persons: int = 1
     read_back: bool = False
 
 
@@ -105,10 +133,11 @@ class Participant:
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """A person whose key was presented in this session and is known to the pump."""
+    """A person whose credential was presented in this session and held, and when (monotonic ms)."""
 
     public_key: bytes
     role: Role
+    presented_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +155,8 @@ class Situation:
     discrepancy: Discrepancy
     signers: tuple[Signer, ...]
     fresh_token: bytes
+    barred: Refusal | None = None
+    """Why the credentials of this session do not hold any more; none while they do."""
 
 
 class Rules(Protocol):
@@ -133,6 +164,9 @@ class Rules(Protocol):
 
     def refusals(self, content: Content, situation: Situation) -> tuple[Refusal, ...]:
         """Every limit that the content breaks; empty when it may be put in force."""
+
+    def persons(self, content: Content, situation: Situation) -> int:
+        """How many signatures this order needs, whoever signs it: 1 or 2."""
 
     def may_sign(self, content: Content, signers: tuple[Signer, ...]) -> bool:
         """Whether persons with these roles may give this order."""
@@ -182,9 +216,9 @@ def step(state: Participant, message: Message, situation: Situation, rules: Rule
         case Commit():
             state, more = _commit(state, message, situation, rules)
         case Query():
-            state, more = _query(state, message)
+            state, more = _query(state, message, situation)
         case Abort():
-            state, more = _abort(state, message)
+            state, more = _abort(state, message, situation)
         case _:
             more = (Answer(Refused(op=message.OP, txid=b"", reasons=(Refusal.UNSUPPORTED,))),)
     return state, effects + more
@@ -205,14 +239,16 @@ def discard(state: Participant) -> Step:
     return Participant(memory), (Remember(memory),)
 
 
-def _refused(message: Stage | ReadBack | Commit, *reasons: Refusal) -> Answer:
+def _refused(message: Stage | ReadBack | Commit | Query | Abort, *reasons: Refusal) -> Answer:
     return Answer(Refused(op=message.OP, txid=message.txid, reasons=reasons))
 
 
 def _stage(state: Participant, message: Stage, situation: Situation, rules: Rules) -> Step:
     memory = state.memory
-    if memory.outcome(message.txid) or message.txid in memory.tombstones or _is_staged(state, message.txid):
+    if memory.outcome(message.txid) or memory.is_dead(message.txid) or _is_staged(state, message.txid):
         return state, (_refused(message, Refusal.TX_USED),)
+    if _is_ahead(message.txid, situation):
+        return state, (_refused(message, Refusal.MALFORMED),)
     if message.base_epoch != memory.epoch:
         return state, (_refused(message, Refusal.EPOCH),)
     running_digest = program_digest(situation.running)
@@ -223,21 +259,30 @@ def _stage(state: Participant, message: Stage, situation: Situation, rules: Rule
     if reasons:
         return state, (_refused(message, *reasons),)
     state, effects = discard(state)
+    persons = rules.persons(content, situation)
+    lifetime_ms = TWO_PERSONS_MS if persons > 1 else STAGE_LIFETIME_MS
     proposal = Proposal(
         message,
         content,
         situation.fresh_token,
         running_digest,
         situation.pump_time_s,
-        situation.now_ms + STAGE_LIFETIME_MS,
+        situation.now_ms + lifetime_ms,
+        persons,
     )
     staged = Staged(
         txid=message.txid,
         digest=content.digest(),
         token=proposal.token,
-        expires_in_s=STAGE_LIFETIME_MS // 1000,
+        expires_in_s=lifetime_ms // 1000,
+        persons=persons,
     )
     return replace(state, proposal=proposal), (*effects, Answer(staged))
+
+
+def _is_ahead(txid: bytes, situation: Situation) -> bool:
+    """Whether the id claims to be made later than now; such a one would outlive every floor."""
+    return tx_number(txid) > situation.pump_time_s + AHEAD_S
 
 
 def _is_staged(state: Participant, txid: bytes) -> bool:
@@ -276,7 +321,7 @@ def _discrepancy_after(proposal: Proposal, situation: Situation) -> Discrepancy:
 
 
 def _absence(state: Participant, txid: bytes) -> Refusal:
-    return Refusal.EXPIRED if txid in state.memory.tombstones else Refusal.UNKNOWN_TX
+    return Refusal.EXPIRED if state.memory.is_dead(txid) else Refusal.UNKNOWN_TX
 
 
 def _commit(state: Participant, message: Commit, situation: Situation, rules: Rules) -> Step:
@@ -285,6 +330,8 @@ def _commit(state: Participant, message: Commit, situation: Situation, rules: Ru
         return state, (Answer(done),)
     proposal = state.proposal
     if proposal is None or proposal.stage.txid != message.txid:
+        if _is_ahead(message.txid, situation):
+            return state, (_refused(message, Refusal.MALFORMED),)
         refused = _refused(message, _absence(state, message.txid))
         state, effects = _bury(state, message.txid)
         return state, (*effects, refused)
@@ -325,13 +372,21 @@ def _commit_refusals(
         return (Refusal.EPOCH,)
     if program_digest(situation.running) != proposal.previous_digest:
         return (Refusal.PROGRAM_CHANGED,)
+    if situation.barred is not None:
+        return (situation.barred,)
     signers = situation.signers
-    if len(signers) != len(message.signatures) or len({item.public_key for item in signers}) != len(signers):
+    if not signers or len(signers) != len(message.signatures):
         return (Refusal.SIGNER_UNKNOWN,)
+    if len({item.public_key for item in signers}) != len(signers):
+        return (Refusal.SECOND_PERSON,)
     order = _order(proposal, memory, message, situation)
     for position, (signer, signature) in enumerate(zip(signers, message.signatures, strict=True)):
         if not verifies(signer.public_key, order.bytes_for(position, signer.public_key), signature):
             return (Refusal.SIGNATURE,)
+    if len(signers) < max(proposal.persons, rules.persons(proposal.content, situation)):
+        return (Refusal.SECOND_PERSON,)
+    if len(signers) > 1 and situation.now_ms - min(item.presented_ms for item in signers) > TWO_PERSONS_MS:
+        return (Refusal.EXPIRED,)
     if not rules.may_sign(proposal.content, signers):
         return (Refusal.ROLE,)
     return rules.refusals(proposal.content, situation)
@@ -340,9 +395,8 @@ def _commit_refusals(
 def _put_in_force(proposal: Proposal, memory: Memory, message: Commit, situation: Situation, rules: Rules) -> Step:
     order = _order(proposal, memory, message, situation)
     keys = tuple(signer.public_key for signer in situation.signers)
-    chain = chain_next(
-        memory.chain, order.epoch, order.order_hash(keys, message.signatures), tablet_tag(situation.tablet_id)
-    )
+    order_hash, tag = order.order_hash(keys, message.signatures), tablet_tag(situation.tablet_id)
+    chain = chain_next(memory.chain, order.epoch, order_hash, tag)
     digest = proposal.content.digest()
     receipt = Receipt(
         situation.realm,
@@ -362,25 +416,36 @@ def _put_in_force(proposal: Proposal, memory: Memory, message: Commit, situation
         chain=chain,
         receipt=rules.sign_receipt(receipt.encode()),
     )
-    after = Memory(order.epoch, chain, (*memory.outcomes, outcome)[-OUTCOMES_KEPT:], memory.tombstones)
+    after = replace(
+        memory,
+        epoch=order.epoch,
+        chain=chain,
+        outcomes=(*memory.outcomes, outcome)[-OUTCOMES_KEPT:],
+        order_hash=order_hash,
+        tablet_tag=tag,
+    )
     return Participant(after), (PutInForce(proposal.content, after, message.head), Answer(outcome))
 
 
-def _query(state: Participant, message: Query) -> Step:
+def _query(state: Participant, message: Query, situation: Situation) -> Step:
     done = state.memory.outcome(message.txid)
     if done is not None:
         return state, (Answer(done),)
     if message.txid not in state.memory.tombstones and message.base_epoch + 1 < state.memory.oldest_epoch:
         lost = Indeterminate(txid=message.txid, oldest_epoch=state.memory.oldest_epoch)
         return state, (Answer(lost),)
+    if _is_ahead(message.txid, situation):
+        return state, (_refused(message, Refusal.MALFORMED),)
     state, effect = _bury(state, message.txid)
     return state, (*effect, Answer(NotApplied(txid=message.txid)))
 
 
-def _abort(state: Participant, message: Abort) -> Step:
+def _abort(state: Participant, message: Abort, situation: Situation) -> Step:
     done = state.memory.outcome(message.txid)
     if done is not None:
         return state, (Answer(done),)
+    if _is_ahead(message.txid, situation):
+        return state, (_refused(message, Refusal.MALFORMED),)
     state, effect = _bury(state, message.txid)
     return state, (*effect, Answer(Aborted(txid=message.txid)))
 

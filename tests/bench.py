@@ -16,9 +16,10 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from drivers.pipe import Direction, Pipe
 from drivers.virtual.firmware import Firmware, PumpState
 from drivers.virtual.host import VirtualPumpHost
-from drivers.virtual.provision import Clinician, InitialProgram, Provision, Tablet
-from programmer.audit.log import AuditLog, MemoryLogStore, Stamp
+from drivers.virtual.provision import InitialProgram, Provision, Tablet
+from programmer.audit.log import AuditLog, Draft, MemoryLogStore, Stamp
 from programmer.audit.note import ED25519, VKey
+from programmer.visit.credentials import Credentials
 from programmer.visit.desk import Desk, PumpOnFile
 from programmer.visit.journal import Journal
 from programmer.visit.line import LineLost, NoPump, Opened
@@ -27,13 +28,14 @@ from programmer.visit.shell import VisitShell
 from protocol.connection import TabletConnection
 from protocol.events import Event, Received, SessionEnded, SessionOpened, WandFound
 from protocol.link import LinkTiming
-from protocol.messages import Discrepancy, Drug, Message, Mode, Program
+from protocol.messages import Discrepancy, Drug, Message, Mode, Program, Role
 from protocol.session import Pairing, TabletKeys
+from tests.credentials import ROOT, clinician, tablets
 from tests.visit.disk import Disk, Inode
 
 START_S = 1_795_424_400  # 2026-11-23T09:00:00Z
 ORIGIN = "clinic.example/sim/pumplog/T-0042/1"
-SERIAL, TABLET_ID = "VP-000421", "T-0042"
+SERIAL, TABLET_ID, OTHER_ID = "VP-000421", "T-0042", "T-0043"
 PATIENT, TAG = "7d" * 16, "a5" * 16
 PUMP_PRIVATE, TABLET_PRIVATE, PSK, RECEIPT = (bytes([n]) * 32 for n in (0x21, 0x22, 0x23, 0x24))
 
@@ -86,21 +88,37 @@ NURSE = TestSigner("clinic.example/sim/staff/rn-b", "refill-nurse", b"\x32" * 32
 DEVICE = TestSigner(ORIGIN, "device", b"\x33" * 32)
 
 
-def provision(dose_ng: int = 100_000, fill_nl: int = 20_000_000) -> Provision:
+SECOND = TestSigner("clinic.example/sim/staff/dr-c", "prescriber", b"\x34" * 32)
+PRIVATE = {TABLET_ID: TABLET_PRIVATE, OTHER_ID: b"\x25" * 32}
+PSKS = {TABLET_ID: PSK, OTHER_ID: b"\x26" * 32}
+PEOPLE = (
+    clinician(DOCTOR.public_key, Role.PRESCRIBER, name="dr-a"),
+    clinician(NURSE.public_key, Role.REFILL_NURSE, name="rn-b"),
+    clinician(SECOND.public_key, Role.PRESCRIBER, name="dr-c"),
+)
+
+
+def credentials_of(tablet_id: str) -> Credentials:
+    """What a tablet of this clinic shows to pumps."""
+    return Credentials.of([*PEOPLE, *tablets(tablet_id, public_x25519(PRIVATE[tablet_id]), START_S)])
+
+
+def provision(dose_ng: int = 100_000, fill_nl: int = 20_000_000, two_persons: tuple[str, ...] = ()) -> Provision:
     return Provision.model_validate(
         {
-            "schema": 1,
+            "schema": 2,
             "realm": "simulated",
             "serial": SERIAL,
             "profile": "child-20",
             "static_private": PUMP_PRIVATE.hex(),
             "receipt_seed": RECEIPT.hex(),
             "patient_tag": "5a" * 8,
-            "tablets": [Tablet(id=TABLET_ID, public=public_x25519(TABLET_PRIVATE).hex(), psk=PSK.hex())],
-            "clinicians": [
-                Clinician(public_key=DOCTOR.public_key.hex(), role="prescriber"),
-                Clinician(public_key=NURSE.public_key.hex(), role="refill_nurse"),
+            "tablets": [
+                Tablet(id=name, public=public_x25519(private).hex(), psk=PSKS[name].hex())
+                for name, private in PRIVATE.items()
             ],
+            "roots": [public_ed25519(ROOT).hex()],
+            "two_persons": list(two_persons),
             "program": InitialProgram(dose_ng_per_day=dose_ng, concentration_ng_per_ml=500_000, alarm_nl=2_000_000),
             "fill_nl": fill_nl,
             "start_s": START_S,
@@ -118,8 +136,15 @@ class Clock:
 class PumpEnd:
     """The virtual pump at its end of the pipe."""
 
-    def __init__(self, clock: Clock, dose_ng: int = 100_000, fill_nl: int = 20_000_000, days: int = 14) -> None:
-        made = provision(dose_ng, fill_nl)
+    def __init__(
+        self,
+        clock: Clock,
+        dose_ng: int = 100_000,
+        fill_nl: int = 20_000_000,
+        days: int = 14,
+        two_persons: tuple[str, ...] = (),
+    ) -> None:
+        made = provision(dose_ng, fill_nl, two_persons)
         firmware = Firmware(made.identity())
         start_ms = START_S * 1_000
         state = firmware.manufacture(clock_ms=start_ms, program=made.first_program(), fill_nl=made.fill_nl)
@@ -146,11 +171,11 @@ class PumpEnd:
 class BenchLine:
     """``Line`` over a pipe to a virtual pump, on virtual time."""
 
-    def __init__(self, pump: PumpEnd, pipe: Pipe, entropy: Callable[[int], bytes]) -> None:
+    def __init__(self, pump: PumpEnd, pipe: Pipe, entropy: Callable[[int], bytes], tablet_id: str = TABLET_ID) -> None:
         self.pump, self.pipe, self.clock = pump, pipe, pump.clock
-        pairing = Pairing(SERIAL, public_x25519(PUMP_PRIVATE), PSK)
+        pairing = Pairing(SERIAL, public_x25519(PUMP_PRIVATE), PSKS[tablet_id])
         self.connection = TabletConnection(
-            TabletKeys(TABLET_ID, TABLET_PRIVATE), {SERIAL: pairing}, LinkTiming(None), entropy
+            TabletKeys(tablet_id, PRIVATE[tablet_id]), {SERIAL: pairing}, LinkTiming(None), entropy
         )
 
     def _turn(self) -> list[Event]:
@@ -248,12 +273,18 @@ class Bench:
     log_store: MemoryLogStore = field(default_factory=MemoryLogStore)
     probe: Callable[[str], None] = lambda _: None
     key: tuple[bytes, str] | None = (b"\x41" * 32, "908e40c8")
+    two_persons: tuple[str, ...] = ()
+    tablet_id: str = TABLET_ID
+    peers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        self.pump = PumpEnd(self.clock, self.dose_ng, self.fill_nl, self.days)
+        self.pump = PumpEnd(self.clock, self.dose_ng, self.fill_nl, self.days, self.two_persons)
         self._stamp = stamps()
         self.starts = 0
-        self._log().create((), (), 0, "new")
+        log = self._log()
+        log.create((), (), 0, "new")
+        for peer in self.peers:
+            log.append(Draft("pump.paired", {"tablet": peer, "credential": "on file"}, DOCTOR, patient=PATIENT))
 
     def _log(self) -> AuditLog:
         return AuditLog(
@@ -271,7 +302,7 @@ class Bench:
         self.starts += 1
         log = self._log()
         desk = Desk(
-            line=BenchLine(self.pump, self.pipe, stream(f"tablet {self.starts}")),
+            line=BenchLine(self.pump, self.pipe, stream(f"{self.tablet_id} {self.starts}"), self.tablet_id),
             journal=Journal.open(Path("/j/journal"), self.disk),
             log=log,
             store=OpenIntents(log),  # type: ignore[arg-type]  # a visit asks only for open intents
@@ -279,8 +310,10 @@ class Bench:
             pumps={SERIAL: PumpOnFile(SERIAL, public_ed25519(RECEIPT), PATIENT, TAG)},
             clock_ms=lambda: self.clock.ms,
             utc=lambda: "2026-12-07T09:00:00Z",
-            entropy=stream(f"visit {self.starts}"),
+            entropy=stream(f"visit {self.tablet_id} {self.starts}"),
             probe=self.probe,
+            tablet=self.tablet_id,
+            credentials=credentials_of(self.tablet_id),
         )
         shell = VisitShell(desk)
         if self.key is not None:

@@ -133,7 +133,7 @@ def pair(identity: Identity, state: PumpState, event: Asked, clock_ms: int) -> t
     if event.contact_ms < PAIR_CONTACT_MS:
         return state, Refusal.CONTACT_TOO_SHORT
     if isinstance(message, Pair):
-        names = set(identity.tablets) | {tablet.tablet_id for tablet in state.paired}
+        names = {name for name, _ in identity.tablets} | {tablet.tablet_id for tablet in state.paired}
         if message.tablet_id not in names and len(names) >= SLOTS:
             return state, Refusal.TABLETS_FULL
         if session.pattern:

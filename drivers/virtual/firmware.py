@@ -15,11 +15,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from drivers.virtual import alarms, breakglass, nvm, physics, record
-from drivers.virtual.alarms import AlarmBook, Notice
+from drivers.virtual import alarms, breakglass, course, decision, nvm, physics, presence, record
+from drivers.virtual.alarms import AlarmBook
 from drivers.virtual.eventlog import EventLog
-from drivers.virtual.limits import WEEK_MS, Past
-from drivers.virtual.physics import Kind
+from drivers.virtual.limits import Past
 from drivers.virtual.pump import (
     Arrived,
     Asked,
@@ -41,10 +40,10 @@ from drivers.virtual.record import Record
 from drivers.virtual.report import ALARM_BIT, events_page, status
 from drivers.virtual.rules import PumpRules, achieved_rate
 from protocol import messages
+from protocol.credential import DIGEST_BYTES, Trust
 from protocol.event_codes import EventCode
 from protocol.messages import (
     Abort,
-    Alarm,
     Alive,
     Close,
     Closed,
@@ -61,7 +60,6 @@ from protocol.messages import (
     OrderKind,
     Pair,
     Present,
-    Presented,
     Program,
     Query,
     ReadBack,
@@ -71,27 +69,19 @@ from protocol.messages import (
     StageProgram,
     StageRefill,
 )
-from protocol.order import Content
+from protocol.order import anchor_bytes, sign
 from protocol.participant import (
     Answer,
     Effect,
     Participant,
     PutInForce,
     Remember,
-    Signer,
     Situation,
     discard,
     expire,
     step,
 )
 from protocol.session import SessionKind
-
-NOTICE_CODE = {
-    "RAISED": EventCode.ALARM_RAISED,
-    "CLEARED": EventCode.ALARM_CLEARED,
-    "SILENCED": EventCode.ALARM_SILENCED,
-    "RESOUNDED": EventCode.ALARM_RESOUNDED,
-}
 
 
 class Firmware:
@@ -110,6 +100,8 @@ class Firmware:
             discrepancy=Discrepancy.NONE,
             head=bytes(16),
             outcome=b"",
+            order_hash=bytes(32),
+            tablet_tag=bytes(8),
         )
         image = nvm.blank()
         image = nvm.apply_writes(image, record.decision_writes(image, tag, first))
@@ -128,15 +120,16 @@ class Firmware:
             log=EventLog(),
             history=(Past(clock_ms, program.dose_ng_per_day),),
             counters=Counters(),
+            trust=Trust.of(self.identity.roots),
         )
-        return self._settle(state, clock_ms)
+        return course.settle(state, clock_ms)
 
     def boot(self, state: PumpState, clock_ms: int, staged: bytes | None = None) -> PumpState:
         """Power-on: take what the memory says, bury what was staged, log the reset. Nothing is re-sent."""
         booted = record.boot(state.image)
         memory = booted.memory if staged is None else booted.memory.buried(staged)
         counters = replace(state.counters, resets=state.counters.resets + 1)
-        state = self._run(replace(state, session=None), clock_ms)
+        state = course.run(replace(state, session=None), clock_ms)
         log = state.log.add(clock_ms, EventCode.RESET, counters.resets)
         if booted.health is nvm.Health.SLOT_BAD:
             log = log.add(clock_ms, EventCode.SLOT_BAD)
@@ -150,11 +143,13 @@ class Firmware:
             participant=Participant(memory),
             log=log,
             counters=replace(counters, slot_bad=booted.health is nvm.Health.SLOT_BAD),
+            trust=record.trust(image, self.identity.roots),
+            verified=(),
         )
         rate = achieved_rate(self.running(state), self.identity.profile)
         if rate != physics.read(state.physics).rate_nl_day:
             state = replace(state, physics=physics.set_rate(state.physics, rate))
-        return self._settle(state, clock_ms)
+        return course.settle(state, clock_ms)
 
     def running(self, state: PumpState) -> Program:
         """The program in force; in the safe state the program is unknown and no dose is claimed."""
@@ -170,7 +165,7 @@ class Firmware:
 
     def step(self, state: PumpState, event: Event, now_ms: int, clock_ms: int) -> Step:
         """What the pump does at an event."""
-        state = self._run(state, clock_ms)
+        state = course.run(replace(state, trust=state.trust.at(clock_ms // 1000)), clock_ms)
         out: tuple[Out, ...]
         match event:
             case Tick():
@@ -224,8 +219,10 @@ class Firmware:
                 out = (Reply(status(self.identity, state, running, clock_ms)),)
             case GetEvents():
                 out = (Reply(events_page(state.log, message.cursor)),)
+            case messages.Anchor():
+                out = (Reply(self._anchored(state, message, clock_ms)),)
             case Present():
-                state, out = self._present(state, message, session, clock_ms)
+                state, out = self._present(state, message, now_ms, clock_ms)
             case Emergency() | Pair() | ConfirmPattern():
                 state, out = self._with_card(state, event, clock_ms)
             case SilenceAlarm():
@@ -238,6 +235,27 @@ class Firmware:
                 out = (_refuse(message, messages.Refusal.UNSUPPORTED),)
         return state, expired + out
 
+    def _anchored(self, state: PumpState, message: messages.Anchor, clock_ms: int) -> Message:
+        """The witness record, signed with the receipt key over the nonce; it changes nothing."""
+        witness, now_s = state.participant.memory.witness, clock_ms // 1000
+        data = anchor_bytes(self.identity.realm, self.identity.serial, message.nonce, witness, now_s)
+        return messages.Anchored(
+            epoch=witness.epoch,
+            order_hash=witness.order_hash,
+            chain=witness.chain,
+            tablet_tag=witness.tablet_tag,
+            pump_time_s=now_s,
+            signature=sign(self.identity.receipt_seed, data),
+        )
+
+    def _present(self, state: PumpState, message: Present, now_ms: int, clock_ms: int) -> Step:
+        """A digest that the pump does not know is no offence: the tablet shows the whole credential next."""
+        state, answer = presence.present(self.identity, state, message, now_ms)
+        if isinstance(answer, Refused) and len(message.credential) > DIGEST_BYTES:
+            log = state.log.add(clock_ms, EventCode.COMMAND_REFUSED, int(answer.reasons[0]))
+            state = replace(state, log=log)
+        return state, (Save(), Reply(answer))
+
     def _refused(self, state: PumpState, message: Message, reason: messages.Refusal, clock_ms: int) -> Step:
         log = state.log.add(clock_ms, EventCode.COMMAND_REFUSED, int(reason))
         return replace(state, log=log), (Save(), _refuse(message, reason))
@@ -247,17 +265,7 @@ class Firmware:
         state, answer = rule(self.identity, state, event, clock_ms)
         if isinstance(answer, messages.Refusal):
             return self._refused(state, event.message, answer, clock_ms)
-        return self._settle(state, clock_ms), (Save(), Reply(answer))
-
-    def _present(self, state: PumpState, message: Present, session: Session, clock_ms: int) -> Step:
-        role = dict(self.identity.clinicians).get(message.public_key)
-        if role is None:
-            return self._refused(state, message, messages.Refusal.SIGNER_UNKNOWN, clock_ms)
-        if message.position > min(1, len(session.signers)):
-            return state, (_refuse(message, messages.Refusal.MALFORMED),)
-        signers = (*session.signers[: message.position], Signer(message.public_key, role))
-        state = replace(state, session=replace(session, signers=signers))
-        return state, (Reply(Presented(position=message.position, role=role)),)
+        return course.settle(state, clock_ms), (Save(), Reply(answer))
 
     def _silence(self, state: PumpState, message: SilenceAlarm, clock_ms: int) -> Step:
         codes = [a.code for a in state.alarms.active if ALARM_BIT[a.code] == message.alarm]
@@ -265,7 +273,7 @@ class Firmware:
             return state, (_refuse(message, messages.Refusal.NO_SUCH_ALARM),)
         seconds = alarms.TABLE.silence_max_s
         book, notices = alarms.silence(state.alarms, seconds, clock_ms, codes)
-        state = replace(state, alarms=book, log=_noted(state.log, notices))
+        state = replace(state, alarms=book, log=course.noted(state.log, notices))
         return state, (Save(), Reply(Silenced(alarm=message.alarm, seconds=seconds)))
 
     def _transaction(self, state: PumpState, event: Asked, now_ms: int, clock_ms: int) -> Step:
@@ -282,9 +290,19 @@ class Firmware:
             discrepancy=state.record.discrepancy if state.record is not None else Discrepancy.NONE,
             signers=state.session.signers,
             fresh_token=event.entropy[:8],
+            barred=presence.barred(self.identity, state),
         )
-        identity, signed = self.identity, None if state.record is None else state.record.program
-        rules = PumpRules(identity.profile, identity.row, state.history, clock_ms, identity.receipt_seed, signed)
+        stopped = state.counters.stopped_ms
+        rules = PumpRules(
+            self.identity.profile,
+            self.identity.row,
+            state.history,
+            clock_ms,
+            self.identity.receipt_seed,
+            gap_s=0 if stopped is None else (clock_ms - stopped) // 1000,
+            two_persons=self.identity.two_persons,
+            signed=None if state.record is None else state.record.program,
+        )
         after = step(state.participant, event.message, situation, rules)
         return self._transact(state, after, clock_ms)
 
@@ -318,105 +336,18 @@ class Firmware:
     def _put_in_force(self, state: PumpState, effect: PutInForce, clock_ms: int) -> PumpState:
         before = state.record
         assert before is not None  # the safe state refuses every proposal
-        after = _after(before, effect, clock_ms)
+        after = decision.after(before, effect, clock_ms)
         writes = record.decision_writes(state.image, effect.memory.epoch, after)
         state = replace(state, image=nvm.apply_writes(state.image, writes), record=after)
         content = effect.content
         if content.kind is OrderKind.REFILL:
-            state = self._refilled(state, content)
+            state = decision.refilled(state, content)
             code = EventCode.REFILL_IN_FORCE
         else:
-            state = self._programmed(state, before.program, content.program, clock_ms)
+            state = decision.programmed(self.identity, state, before.program, content.program, clock_ms)
             code = EventCode.PROGRAM_IN_FORCE
         state = replace(state, log=state.log.add(clock_ms, code, effect.memory.epoch))
-        return self._settle(state, clock_ms)
-
-    def _refilled(self, state: PumpState, content: Content) -> PumpState:
-        moved = state.physics
-        if not state.hands:  # nobody moved the syringe in the simulated world: do what the order says
-            moved, _ = physics.needle(moved, withdraw_nl=None, inject_nl=content.reservoir_nl)
-        return replace(state, physics=physics.set_model(moved, content.reservoir_nl), hands=False)
-
-    def _programmed(self, state: PumpState, old: Program, new: Program, clock_ms: int) -> PumpState:
-        moved = physics.set_rate(state.physics, achieved_rate(new, self.identity.profile))
-        moved = physics.set_alarm(moved, new.alarm_nl)
-        history = state.history
-        if new.dose_ng_per_day != old.dose_ng_per_day:
-            history = _pruned((*history, Past(clock_ms, new.dose_ng_per_day)), clock_ms)
-        return replace(state, physics=moved, history=history, override=None)
-
-    def _run(self, state: PumpState, clock_ms: int) -> PumpState:
-        """Physics and alarms up to now; each crossing raises its alarm at its own instant."""
-        holding = self._holding(state)
-        moved, crossings = physics.run_to(state.physics, clock_ms)
-        book, log = state.alarms, state.log
-        for crossing in crossings:
-            book, ended = alarms.run_to(book, crossing.at_ms)
-            holding = (holding | {crossing.kind.value}) - ({"ERI"} if crossing.kind is Kind.EOS else set())
-            book, raised = alarms.update(book, holding, crossing.at_ms)
-            log = _noted(log, ended + raised)
-        book, ended = alarms.run_to(book, clock_ms)
-        log = _noted(log, ended)
-        stopped = state.counters.stopped_ms
-        for crossing in crossings:
-            if crossing.kind in (Kind.EMPTY, Kind.EOS) and stopped is None:
-                stopped = crossing.at_ms
-        return replace(state, physics=moved, alarms=book, log=log, counters=replace(state.counters, stopped_ms=stopped))
-
-    def _settle(self, state: PumpState, clock_ms: int) -> PumpState:
-        """After an act: thresholds that hold at once, and alarms that are gone."""
-        state = self._run(state, clock_ms)
-        book, notices = alarms.update(state.alarms, self._holding(state), clock_ms)
-        held = state.physics.empty or state.physics.ended or state.override is not None
-        stopped = state.counters.stopped_ms if held else None
-        counters = replace(state.counters, stopped_ms=stopped)
-        return replace(state, alarms=book, log=_noted(state.log, notices), counters=counters)
-
-    def _holding(self, state: PumpState) -> set[str]:
-        p = state.physics
-        facts = {
-            "LOW_RESERVOIR": p.low,
-            "EMPTY": p.empty,
-            "ERI": p.eri_at_ms is not None and not p.ended,
-            "EOS": p.ended,
-            "SLOT_BAD": state.counters.slot_bad,
-            "MEMORY_CRITICAL": state.record is None,
-            "MINIMUM_RATE": state.record is None or state.override is Mode.MINIMUM_RATE,
-            "STOPPED": state.override is Mode.STOPPED,
-        }
-        return {code for code, holds in facts.items() if holds}
-
-
-def _after(before: Record, effect: PutInForce, clock_ms: int) -> Record:
-    """The record of a decision. A refill without a discrepancy leaves an older one open."""
-    content, now_s = effect.content, clock_ms // 1000
-    outcome = effect.memory.outcomes[-1].encode()
-    if content.kind is OrderKind.PROGRAM:
-        return before.model_copy(
-            update={"program": content.program, "since_s": now_s, "head": effect.head, "outcome": outcome}
-        )
-    stays_open = before.discrepancy is Discrepancy.OPEN and content.discrepancy is Discrepancy.NONE
-    return before.model_copy(
-        update={
-            "filled_nl": content.reservoir_nl,
-            "filled_at_s": now_s,
-            "discrepancy": Discrepancy.OPEN if stays_open else content.discrepancy,
-            "head": effect.head,
-            "outcome": outcome,
-        }
-    )
-
-
-def _pruned(history: tuple[Past, ...], clock_ms: int) -> tuple[Past, ...]:
-    """The doses of the last seven days, and the one in force when they began."""
-    old = [past for past in history if past.at_ms <= clock_ms - WEEK_MS]
-    return (*old[-1:], *(past for past in history if past.at_ms > clock_ms - WEEK_MS))
-
-
-def _noted(log: EventLog, notices: tuple[Notice, ...]) -> EventLog:
-    for notice in notices:
-        log = log.add(notice.at_ms, NOTICE_CODE[notice.event], int(ALARM_BIT.get(notice.code, Alarm(0))))
-    return log
+        return course.settle(state, clock_ms)
 
 
 def _refuse(message: Message, reason: messages.Refusal) -> Reply:

@@ -51,7 +51,8 @@ class Ring:
 
 OUTCOMES = Ring(2 * SLOT_SIZE, 256, 32)
 TOMBSTONES = Ring(OUTCOMES.end, 32, 64)
-IMAGE_SIZE = TOMBSTONES.end
+TRUST = Ring(TOMBSTONES.end, 32, 4)
+IMAGE_SIZE = TRUST.end
 
 
 class SlotError(ValueError):

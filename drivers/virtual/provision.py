@@ -16,7 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from drivers.virtual.limits import HardRow, load_rows
 from drivers.virtual.profiles import load_profile
 from drivers.virtual.pump import Identity
-from protocol.messages import Drug, Mode, Program, Realm, Role
+from protocol.credential import MAX_ROOTS
+from protocol.messages import Drug, Mode, Program, Realm
+from protocol.order import is_weak_point
 from protocol.session import PairedTablet
 
 _STRICT = ConfigDict(strict=True, frozen=True, extra="forbid")
@@ -24,12 +26,6 @@ Hex8 = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 Hex32 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, Field(min_length=1, max_length=16, pattern=r"^[A-Z0-9-]+$")]
 U32 = Annotated[int, Field(ge=0, le=0xFFFF_FFFF)]
-
-ROLES: dict[str, Role] = {
-    "prescriber": Role.PRESCRIBER,
-    "implanter": Role.IMPLANTER,
-    "refill_nurse": Role.REFILL_NURSE,
-}
 
 
 class ProvisionError(ValueError):
@@ -45,15 +41,6 @@ class Tablet(BaseModel):
     psk: Hex32
 
 
-class Clinician(BaseModel):
-    """A person whose orders the pump knows: Ed25519 public key, role, name for people."""
-
-    model_config = _STRICT
-    public_key: Hex32
-    role: Literal["prescriber", "implanter", "refill_nurse"]
-    name: str = ""
-
-
 class InitialProgram(BaseModel):
     """The simple continuous program with which the pump begins."""
 
@@ -65,11 +52,13 @@ class InitialProgram(BaseModel):
 
 class Provision(BaseModel):
     """The whole file. `start_s` is the pump time at manufacture; without it the host's time is taken.
+    `roots` are the Ed25519 keys of the clinics whose credentials the pump takes; `two_persons` names what needs a
+    second signature for this patient beside what always does (`increase` for a child under 4 years).
     `hard_limits` is this patient's row; without it the row of the profile's population. Without `card_secret`
     nobody has emergency access, and no tablet can be paired by presence."""
 
     model_config = _STRICT
-    schema_: Literal[1] = Field(alias="schema")
+    schema_: Literal[2] = Field(alias="schema")
     realm: Literal["simulated"]
     serial: Name
     profile: str
@@ -77,7 +66,8 @@ class Provision(BaseModel):
     receipt_seed: Hex32
     patient_tag: Hex8
     tablets: list[Tablet] = Field(default=[], max_length=8)
-    clinicians: list[Clinician] = []
+    roots: list[Hex32] = Field(default=[], max_length=MAX_ROOTS)
+    two_persons: list[Literal["program", "refill", "increase"]] = []
     hard_limits: HardRow | None = None
     program: InitialProgram
     fill_nl: U32
@@ -89,8 +79,10 @@ class Provision(BaseModel):
     def _unique(self) -> Provision:
         if len({t.id for t in self.tablets}) != len(self.tablets):
             raise ValueError("two tablets have one id")
-        if len({c.public_key for c in self.clinicians}) != len(self.clinicians):
-            raise ValueError("two clinicians have one key")
+        if len(set(self.roots)) != len(self.roots):
+            raise ValueError("two clinic roots are alike")
+        if any(is_weak_point(bytes.fromhex(root)) for root in self.roots):
+            raise ValueError("a clinic root is a weak key, under which anybody could sign")
         return self
 
     def identity(self) -> Identity:
@@ -103,8 +95,9 @@ class Provision(BaseModel):
             patient_tag=bytes.fromhex(self.patient_tag),
             row=self.hard_limits or load_rows()[profile.limit_row],
             receipt_seed=bytes.fromhex(self.receipt_seed),
-            clinicians=tuple((bytes.fromhex(c.public_key), ROLES[c.role]) for c in self.clinicians),
-            tablets=tuple(t.id for t in self.tablets),
+            roots=tuple(bytes.fromhex(root) for root in self.roots),
+            tablets=tuple((t.id, bytes.fromhex(t.public)) for t in self.tablets),
+            two_persons=frozenset(self.two_persons),
         )
 
     def first_program(self) -> Program:
@@ -157,7 +150,7 @@ def default_provision(profile: str, seed: bytes) -> Provision:
     return parse_provision(
         json.dumps(
             {
-                "schema": 1,
+                "schema": 2,
                 "realm": "simulated",
                 "serial": "VP-0001",
                 "profile": profile,

@@ -15,14 +15,18 @@ from drivers.virtual.limits import HardRow, Past
 from drivers.virtual.physics import Physics
 from drivers.virtual.profiles import Profile
 from drivers.virtual.record import Record
-from protocol.messages import EmergencyAct, Message, Mode, Realm, Role
+from protocol.credential import Credential, Trust
+from protocol.messages import EmergencyAct, Message, Mode, Realm
 from protocol.participant import Participant, Signer
 from protocol.session import PairedTablet, SessionKind
+
+NOTHING_TRUSTED = Trust((), ())
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What the pump was provisioned with and no message changes. `clinicians` maps Ed25519 keys to roles."""
+    """What the pump was provisioned with and no message changes. `roots` are Ed25519 keys of clinics, `tablets` maps
+    names to X25519 keys, `two_persons` names what needs a second signature for this patient (rules.TWO_PERSONS)."""
 
     profile: Profile
     serial: str
@@ -30,8 +34,9 @@ class Identity:
     patient_tag: bytes
     row: HardRow
     receipt_seed: bytes
-    clinicians: tuple[tuple[bytes, Role], ...]
-    tablets: tuple[str, ...] = ()
+    roots: tuple[bytes, ...]
+    tablets: tuple[tuple[str, bytes], ...] = ()
+    two_persons: frozenset[str] = frozenset()
 
     @property
     def receipt_public(self) -> bytes:
@@ -41,12 +46,14 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """The open session, and the persons whose keys were presented in it. `public` is the key that a tablet proved
-    in pairing, `pattern` the beeps that it must know, `tried` that it has named some."""
+    """The open session, and the persons whose credentials were presented in it, `shown` beside each signer. `public`
+    is the key that a tablet proved in pairing, `pattern` the beeps that it must know, `tried` that it has named some.
+    """
 
     tablet_id: str
     handshake_hash: bytes
     signers: tuple[Signer, ...] = ()
+    shown: tuple[Credential, ...] = ()
     requests: int = 0
     kind: SessionKind = SessionKind.ROUTINE
     public: bytes = b""
@@ -80,7 +87,8 @@ class PumpState:
     """All of the pump. `image` is its durable memory, `record` and `participant` what boot made of it;
     `hands` tells that needle and syringe have been used since the last refill order (simulated world).
     `override` is the mode of an emergency act over the signed program, `uses` the book of break-glass, `paired`
-    the tablets paired by presence."""
+    the tablets paired by presence. `trust` and `verified` are what the pump knows of credentials, the latter by
+    digest and only while it has power."""
 
     image: bytes
     record: Record | None
@@ -92,6 +100,8 @@ class PumpState:
     counters: Counters
     session: Session | None = None
     hands: bool = False
+    trust: Trust = NOTHING_TRUSTED
+    verified: tuple[tuple[bytes, Credential], ...] = ()
     override: Mode | None = None
     uses: tuple[Use, ...] = ()
     paired: tuple[PairedTablet, ...] = ()

@@ -1,7 +1,8 @@
 """What one memory slot says: program, refill, epoch, chain and outcome together, as canonical CBOR.
 
 The slot in force and the other one hold the two newest outcomes; the rings hold older outcomes and the
-tombstones. From these four places the whole `Memory` of the transaction is rebuilt at boot.
+tombstones. From these four places the whole `Memory` of the transaction is rebuilt at boot. A fifth holds what the
+pump knows of credentials: the latest time it has ever seen, and the floor of the revocation epoch for each root.
 """
 
 from __future__ import annotations
@@ -10,12 +11,15 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from drivers.virtual import nvm
-from drivers.virtual.nvm import OUTCOMES, TOMBSTONES, Health
+from drivers.virtual.nvm import OUTCOMES, TOMBSTONES, TRUST, Health
+from protocol.credential import Trust
 from protocol.errors import MalformedMessage
 from protocol.messages import Committed, Discrepancy, Program
 from protocol.order import CHAIN_START
-from protocol.participant import OUTCOMES_KEPT, Memory
-from protocol.wire_model import U32, Bytes16, Wire, WireModel
+from protocol.participant import OUTCOMES_KEPT, TOMBSTONES_KEPT, Memory
+from protocol.wire_model import U32, Bytes8, Bytes16, Bytes32, Wire, WireModel
+
+TXID_BYTES = 16
 
 
 class Record(WireModel):
@@ -28,6 +32,8 @@ class Record(WireModel):
     discrepancy: Annotated[Discrepancy, Wire(4)]
     head: Annotated[Bytes16, Wire(5)]
     outcome: Annotated[bytes, Wire(6)]
+    order_hash: Annotated[Bytes32, Wire(7)]
+    tablet_tag: Annotated[Bytes8, Wire(8)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +76,17 @@ def boot(image: bytes) -> Booted:
             break
         unbroken.insert(0, outcome)
     chain = unbroken[-1].chain if unbroken else CHAIN_START
-    tombstones = tuple(entry.body for entry in nvm.ring_entries(image, TOMBSTONES))
-    return Booted(found.health, record, Memory(epoch, chain, tuple(unbroken), tombstones))
+    buried = [entry.body for entry in nvm.ring_entries(image, TOMBSTONES)]
+    memory = Memory(
+        epoch,
+        chain,
+        tuple(unbroken),
+        tuple(body[:TXID_BYTES] for body in buried)[-TOMBSTONES_KEPT:],
+        max((int.from_bytes(body[TXID_BYTES:], "big") for body in buried), default=0),
+        record.order_hash,
+        record.tablet_tag,
+    )
+    return Booted(found.health, record, memory)
 
 
 def decision_writes(image: bytes, epoch: int, record: Record) -> tuple[nvm.Write, ...]:
@@ -87,12 +102,34 @@ def decision_writes(image: bytes, epoch: int, record: Record) -> tuple[nvm.Write
 
 
 def tombstone_writes(image: bytes, memory: Memory) -> tuple[nvm.Write, ...]:
-    """The writes that make the tombstones of `memory` durable that are not yet so."""
-    kept = {entry.body for entry in nvm.ring_entries(image, TOMBSTONES)}
+    """The writes that make the tombstones of `memory` durable that are not yet so.
+
+    Each carries the floor. The ring has one place more than tombstones are kept, so that the place of one is only
+    written over after an entry with a floor above it is whole.
+    """
+    kept = {entry.body[:TXID_BYTES] for entry in nvm.ring_entries(image, TOMBSTONES)}
     writes: tuple[nvm.Write, ...] = ()
     for txid in memory.tombstones:
         if txid not in kept:
-            more = nvm.ring_writes(image, TOMBSTONES, txid)
+            more = nvm.ring_writes(image, TOMBSTONES, txid + memory.tx_floor.to_bytes(4, "big"))
             image = nvm.apply_writes(image, more)
             writes += more
     return writes
+
+
+def trust(image: bytes, roots: tuple[bytes, ...]) -> Trust:
+    """What the memory says of the time and of revocations; an entry that is torn leaves the one before it."""
+    first = Trust.of(roots)
+    entries = nvm.ring_entries(image, TRUST)
+    if not entries:
+        return first
+    numbers = [int.from_bytes(entries[-1].body[at : at + 4], "big") for at in range(0, len(entries[-1].body), 4)]
+    return Trust(roots, (*numbers[1:], *first.floors)[: len(roots)], numbers[0])
+
+
+def trust_writes(image: bytes, after: Trust) -> tuple[nvm.Write, ...]:
+    """The writes that make the latest time and the floors durable; none where the memory says it already."""
+    if trust(image, after.roots) == after:
+        return ()
+    body = b"".join(number.to_bytes(4, "big") for number in (after.latest_s, *after.floors))
+    return nvm.ring_writes(image, TRUST, body)

@@ -21,6 +21,7 @@ from programmer.identity.keyfile import calibrate
 from programmer.identity.tablet import Identity, new_root
 from programmer.identity.users import UserSigner
 from programmer.records.store import Store
+from programmer.visit.credentials import for_person, for_tablet
 from programmer.visit.pumps import PumpCard
 from programmer.visit.tablet import (
     STORE_FILE,
@@ -31,6 +32,8 @@ from programmer.visit.tablet import (
     wrap_chart,
     write_clinic,
 )
+from protocol.credential import TABLET_LIFE_S
+from protocol.messages import Realm
 
 CLINIC = Clinic(
     schema=1,
@@ -44,6 +47,10 @@ PROFILE = "child-20"
 CHART = PatientChart(name="S. Sample", born="2016-05-02", record="000-TEST", population="child_4_11", phase="titration")
 DOSE_NG, CONCENTRATION_NG, ALARM_NL, FILL_NL = 100_000, 500_000, 2_000_000, 20_000_000
 DAYS_SINCE_FILL = 14
+EPOCH = 1
+MONTHS = 36
+"""Revocation epoch of the clinic, and for how many spells of 30 days the demo's tablet is given credentials ahead:
+its root is forgotten, and a person who tries it out lets months of the pump's time pass in an hour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +61,11 @@ class DemoUser:
     name: str
     role: str
     secret: str
-    pump_role: str
 
 
 USERS = (
-    DemoUser("dr-rivera", "Dr A. Rivera", "prescriber", "27182818", "prescriber"),
-    DemoUser("n-ito", "N. Ito", "refill-nurse", "31415926", "refill_nurse"),
+    DemoUser("dr-rivera", "Dr A. Rivera", "prescriber", "27182818"),
+    DemoUser("n-ito", "N. Ito", "refill-nurse", "31415926"),
 )
 
 
@@ -108,15 +114,20 @@ def create(data: Path, state: Path) -> None:
         )
         first = first or identity.unlock(user.id, user.secret)
     assert first is not None
+    shown = [for_person(root, user, Realm.SIMULATED, EPOCH) for user in identity.users()]
+    for month in range(MONTHS + 1):
+        end_s = int(now.timestamp()) + month * TABLET_LIFE_S
+        shown.append(for_tablet(root, CLINIC.tablet, identity.keys.noise_public, Realm.SIMULATED, end_s, EPOCH))
     with Tablet.open(data, state) as tablet:
         tablet.log.create((root.vkey,), (), 0, "new")
+        tablet.keep_credentials(shown)
         for enrolled in identity.users():
             body = {"grant": enrolled.grant, "name": enrolled.name}
             tablet.log.append(Draft("user.enrolled", body, identity.device))
-        _admit(tablet, identity, first, data)
+        _admit(tablet, identity, first, data, root.public)
 
 
-def _admit(tablet: Tablet, identity: Identity, prescriber: UserSigner, data: Path) -> None:
+def _admit(tablet: Tablet, identity: Identity, prescriber: UserSigner, data: Path, root: bytes) -> None:
     """One patient, one pump, and the provisioning that the pump is started with."""
     ref, patient_key, salt = os.urandom(16).hex(), os.urandom(32), os.urandom(16)
     sealed, wrapped = wrap_chart(CHART, ref, patient_key, prescriber.kek, os.urandom)
@@ -137,11 +148,10 @@ def _admit(tablet: Tablet, identity: Identity, prescriber: UserSigner, data: Pat
     body = {"model": PROFILE, "receipt_key": receipt_key.hex(), "salt": Seal(salt, patient_key, kid)}
     pump = {"chain": bytes(32).hex(), "epoch": 0, "tag": pump_tag(salt, SERIAL)}
     tablet.log.append(Draft("pump.linked", body, prescriber, patient=ref, pump=pump))
-    roles = {user.id: user.pump_role for user in USERS}
     _write_private(
         provision_path(data),
         {
-            "schema": 1,
+            "schema": 2,
             "realm": "simulated",
             "serial": SERIAL,
             "profile": PROFILE,
@@ -149,10 +159,7 @@ def _admit(tablet: Tablet, identity: Identity, prescriber: UserSigner, data: Pat
             "receipt_seed": receipt_seed.hex(),
             "patient_tag": hashlib.sha256(f"patient-tag {ref}".encode()).hexdigest()[:16],
             "tablets": [{"id": CLINIC.tablet, "public": identity.keys.noise_public.hex(), "psk": psk.hex()}],
-            "clinicians": [
-                {"public_key": _public(user.vkey), "role": roles[user.id], "name": user.name}
-                for user in identity.users()
-            ],
+            "roots": [root.hex()],
             "program": {
                 "dose_ng_per_day": DOSE_NG,
                 "concentration_ng_per_ml": CONCENTRATION_NG,
@@ -162,12 +169,6 @@ def _admit(tablet: Tablet, identity: Identity, prescriber: UserSigner, data: Pat
             "start_s": int(time.time()) - DAYS_SINCE_FILL * 86_400,
         },
     )
-
-
-def _public(vkey: str) -> str:
-    from programmer.audit.note import parse_vkey
-
-    return parse_vkey(vkey).key.hex()
 
 
 def _write_private(path: Path, content: dict[str, object]) -> None:

@@ -6,6 +6,7 @@ and stays a fact; an intent that it does not take means that no order leaves.
 
 from dataclasses import replace
 
+from programmer.audit.anchor import Known, Statement, Verdict, compare, known_from, tablet_tag
 from programmer.audit.log import Draft, LogError
 from programmer.records.errors import StoreError
 from programmer.visit import logbook
@@ -25,12 +26,14 @@ from protocol.coordinator import FINAL, OutOfTurn, Persist, Send, State, Stored,
 from protocol.errors import ProtocolError
 from protocol.events import EndReason
 from protocol.messages import (
+    Anchor,
+    Anchored,
     Committed,
     Message,
     Realm,
     Status,
 )
-from protocol.order import CHAIN_START, receipt_of, verifies
+from protocol.order import CHAIN_START, Witness, anchor_bytes, receipt_of, verifies
 
 UNSETTLED = frozenset({State.DANGLING, State.IN_DOUBT, State.UNRESOLVED})
 LIVE = frozenset({State.STAGING, State.READING_BACK, State.AWAITING, State.COMMITTING})
@@ -52,6 +55,10 @@ class Conductor:
         self._begun = b""
         self._told: set[bytes] = set()
         self._finished: dict[str, Transaction] = {}
+        self._known: dict[str, tuple[int, Known]] = {}
+        self._found: set[bytes] = set()
+        self._fresh = False
+        self.vouched: Verdict | None = None
         self._finish_recorded()
 
     @property
@@ -255,7 +262,7 @@ class Conductor:
         opened = self.desk.line.connect()
         if self._last_serial not in ("", opened.pump.serial):
             raise OtherPump(opened.pump.serial, self._last_serial)
-        self.opened, self._last_serial = opened, opened.pump.serial
+        self.opened, self._last_serial, self._fresh = opened, opened.pump.serial, True
         pump = self.desk.pumps.get(opened.pump.serial)
         if pump is not None:
             key, kid = self._keys.get(pump.patient, (None, ""))
@@ -268,6 +275,46 @@ class Conductor:
             self.pump_state = PumpState(0, CHAIN_START)
         elif self.pump_state is not None and self.pump_state.epoch != status.epoch:
             self.pump_state = None
+
+    def _anchor(self) -> None:
+        """Read the pump's witness record, keep it as evidence, and judge it against what this tablet's log knows."""
+        serial, about, nonce = self._serial(), self._about(), self.desk.entropy(16)
+        answer = self._ask(Anchor(nonce=nonce))
+        known = self._known_of(about.patient)
+        if isinstance(answer, Anchored):
+            self.pump_state = PumpState(answer.epoch, answer.chain)
+            self.vouched = compare(self._statement(serial, nonce, answer), known)
+            self._log(logbook.pump_anchor(self.desk.device, about, self.pump_state, nonce, answer))
+        else:
+            self.vouched = Verdict.PUMP_IDENTITY
+        self._fresh = False
+        chain = self.pump_state.chain if self.pump_state is not None else b""
+        if self.vouched is not Verdict.AGREE and chain not in self._found:
+            self._found.add(chain)
+            epoch = self.pump_state.epoch if self.pump_state is not None else 0
+            self._log(self._finding(self.vouched.value, f"pump:{epoch}"))
+
+    def _statement(self, serial: str, nonce: bytes, answer: Anchored) -> Statement:
+        pump = self.desk.pumps[serial]
+        assert self.opened is not None
+        witness = Witness(answer.epoch, answer.order_hash, answer.chain, answer.tablet_tag)
+        signed = anchor_bytes(Realm(self.opened.pump.realm), pump.serial, nonce, witness, answer.pump_time_s)
+        return Statement(
+            verifies(pump.receipt_key, signed, answer.signature),
+            answer.epoch,
+            answer.order_hash,
+            answer.chain,
+            answer.tablet_tag,
+            answer.pump_time_s,
+        )
+
+    def _known_of(self, patient: str) -> Known:
+        """What the log says of this patient's pump; only entries that are new since the last time are read."""
+        read, known = self._known.get(patient, (0, Known(tablet_tag(self.desk.tablet))))
+        size = self.desk.log.size
+        known = known_from((entry.content for entry in self.desk.log.entries(read)), patient, known)
+        self._known[patient] = (size, known)
+        return known
 
     def _transaction(self) -> Transaction:
         assert self.visit.transaction is not None

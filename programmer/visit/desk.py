@@ -4,10 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from programmer.audit.anchor import SENTENCE, Verdict
 from programmer.audit.log import AuditLog, Signer
 from programmer.records.store import Store
+from programmer.visit.credentials import Credentials
 from programmer.visit.journal import Journal
 from programmer.visit.line import Line, LineFault
+
+NO_CREDENTIALS = Credentials()
 
 
 class Person(Signer, Protocol):
@@ -42,6 +46,8 @@ class Desk:
     utc: Callable[[], str]
     entropy: Callable[[int], bytes]
     probe: Callable[[str], None] = lambda _: None
+    tablet: str = ""
+    credentials: Credentials = NO_CREDENTIALS
 
 
 class PumpRefused(Exception):
@@ -104,3 +110,46 @@ class NotSaved(Exception):
     """The tablet could not save; no order has left."""
 
     exit_code = 7
+
+
+class NotVouched(Exception):
+    """The pump's record of its newest order is not the one that this tablet's log leads to: nothing is programmed."""
+
+    exit_code = 4
+
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__(f"{SENTENCE[verdict]} ({verdict.value})")
+        self.verdict = verdict
+
+
+class SecondPersonNeeded(Exception):
+    """The pump demands a second signature for this change."""
+
+    exit_code = 5
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This change needs a second person, other than its author, who signs it too. The proposal is withdrawn; "
+            "the pump's program is unchanged. Begin again with both persons at hand."
+        )
+
+
+class NoCredential(Exception):
+    """This tablet holds no credential of the person, or none of its own."""
+
+    exit_code = 5
+
+    def __init__(self, whose: str) -> None:
+        super().__init__(
+            f"This tablet holds no credential of {whose} that a pump could check. Nothing was sent. "
+            "Have the clinic's administrator renew the enrolment."
+        )
+
+
+class NotYours(Exception):
+    """Only a prescriber may decide by hand what became of a change."""
+
+    exit_code = 5
+
+    def __init__(self) -> None:
+        super().__init__("Only a prescriber may sign what became of this change. Ask one to compare and sign.")

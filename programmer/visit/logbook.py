@@ -1,13 +1,12 @@
 """What a visit writes into the signed log: one function for each entry, from what is known to a draft."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from programmer.audit.log import Draft, Seal, Signer
 from programmer.visit.proposal import DoseProposal, Proposal, RefillProposal
-from protocol.messages import Alarm, Commit, Committed, Events, Program, Status
+from protocol.messages import Alarm, Anchored, Commit, Committed, Events, Program, Status
 from protocol.order import Order, program_digest
 
 FG_PER_NG = 1_000_000
@@ -108,16 +107,21 @@ class SignedChange:
 
     proposal: Proposal
     order: Order
-    public_key: bytes
-    signature: bytes
+    public_keys: tuple[bytes, ...]
+    signatures: tuple[bytes, ...]
     head_size: int
     total_24h_fg: int
 
 
-def change_intent(signer: Signer, subject: Subject, state: PumpState | None, change: SignedChange) -> Draft:
-    """``change.intent``: durable before COMMIT leaves."""
+MEANINGS = ("authored", "approved")
+
+
+def change_intent(
+    signer: Signer, subject: Subject, state: PumpState | None, change: SignedChange, second: Signer | None = None
+) -> Draft:
+    """``change.intent``: durable before COMMIT leaves; signed by the author and by the second person, if any."""
     order, annex = change.order, change.proposal.annex
-    signed = order.bytes_for(0, change.public_key)
+    signed = order.bytes_for(0, change.public_keys[0])
     body = {
         "base_epoch": order.epoch - 1,
         "digest": order.content.digest().hex(),
@@ -126,16 +130,16 @@ def change_intent(signer: Signer, subject: Subject, state: PumpState | None, cha
         "head_size": change.head_size,
         "kind": change.proposal.kind,
         "library": annex.library,
-        "meaning": ["authored"],
+        "meaning": list(MEANINGS[: len(change.signatures)]),
         "order": subject.sealed(signed),
-        "order_digest": hashlib.sha256(signed + change.signature).hexdigest(),
-        "order_sigs": [change.signature.hex()],
+        "order_digest": order.signed_digest(change.public_keys, change.signatures).hex(),
+        "order_sigs": [item.hex() for item in change.signatures],
         "overrides": [{"code": code, "reason": reason} for code, reason in annex.reasons],
         "program": program_body(order.content.program, order.staged_at_s),
         "total_24h_ng": change.total_24h_fg // FG_PER_NG,
         "txid": order.txid.hex(),
     }
-    return Draft("change.intent", body, signer, patient=subject.patient, pump=_pump(subject, state))
+    return Draft("change.intent", body, signer, second, patient=subject.patient, pump=_pump(subject, state))
 
 
 def receipt_body(committed: Committed, commit: Commit | None) -> dict[str, Any]:
@@ -179,6 +183,34 @@ def change_dropped(signer: Signer, subject: Subject, txid: str, state: str, reas
         raise ReasonNotSealed
     body = {"reason": sealed, "state": state, "txid": txid}
     return Draft("change.dropped", body, signer, patient=subject.patient)
+
+
+def pump_anchor(device: Signer, subject: Subject, state: PumpState | None, nonce: bytes, answer: Anchored) -> Draft:
+    """``pump.anchor``: the pump's witness record with its signature, kept as evidence."""
+    statement = {
+        "chain": answer.chain.hex(),
+        "epoch": answer.epoch,
+        "nonce": nonce.hex(),
+        "order_hash": answer.order_hash.hex(),
+        "pump_time_s": answer.pump_time_s,
+        "signature": answer.signature.hex(),
+        "tablet_tag": answer.tablet_tag.hex(),
+    }
+    return Draft("pump.anchor", {"statement": statement}, device, patient=subject.patient, pump=_pump(subject, state))
+
+
+def change_reconciled(
+    signer: Signer, subject: Subject, state: PumpState | None, txid: bytes, verdict: str, epoch: int | None, reason: str
+) -> Draft:
+    """``change.reconciled``: a prescriber says what became of a change that the pump no longer remembers."""
+    body = {
+        "epoch": epoch,
+        "evidence": None if state is None else {"chain": state.chain.hex(), "epoch": state.epoch},
+        "reason": subject.sealed(reason.encode()),
+        "txid": txid.hex(),
+        "verdict": verdict,
+    }
+    return Draft("change.reconciled", body, signer, patient=subject.patient, pump=_pump(subject, state))
 
 
 def refill_measured(signer: Signer, subject: Subject, proposal: RefillProposal, verdict: str) -> Draft:

@@ -11,8 +11,19 @@ from programmer.audit.entries import RoleError
 from programmer.audit.log import LogError, Signer
 from programmer.records.errors import StoreError
 from programmer.visit import logbook
-from programmer.visit.conductor import Conductor
-from programmer.visit.desk import NotAllowed, NotSaved, Person, ProposalGone, PumpRefused, ReadBackDiffers, StaleReading
+from programmer.visit.desk import (
+    NotAllowed,
+    NotSaved,
+    NotVouched,
+    NotYours,
+    Person,
+    ProposalGone,
+    PumpRefused,
+    ReadBackDiffers,
+    SecondPersonNeeded,
+    StaleReading,
+)
+from programmer.visit.introduction import Introduction
 from programmer.visit.journal import JournalError
 from programmer.visit.line import LineFault, LineLost
 from programmer.visit.logbook import PumpState, RefillFacts, SignedChange
@@ -25,7 +36,6 @@ from programmer.visit.machine import (
     Propose,
     PumpRead,
     Reading,
-    Withdraw,
     lock,
 )
 from programmer.visit.proposal import Proposal, RefillProposal
@@ -40,8 +50,6 @@ from protocol.messages import (
     Events,
     GetEvents,
     GetStatus,
-    Present,
-    Presented,
     ReadBack,
     ReadBackReport,
     Realm,
@@ -53,8 +61,10 @@ from protocol.messages import (
 )
 from protocol.order import Content, Order
 
+VERDICTS_BY_HAND = ("applied", "not_applied")
 
-class VisitShell(Conductor):
+
+class VisitShell(Introduction):
     """One visit with one pump: what people do in it."""
 
     def unlock_patient(self, ref: str, key: bytes, kid: str) -> None:
@@ -84,6 +94,8 @@ class VisitShell(Conductor):
         now = self.desk.clock_ms()
         self._known_chain(message)
         self._step(PumpRead(Reading(message, now)))
+        if self._fresh:
+            self._anchor()
         self._log(logbook.pump_read(self.desk.device, self._about(), self.pump_state, message, (now - before) * 1_000))
         return message
 
@@ -143,17 +155,18 @@ class VisitShell(Conductor):
         self._step(Injected())
         self._note({"type": "injected", "serial": self._serial(), "patient": self._about().patient})
 
-    def check(self, author: Person) -> None:
-        """Stage the proposal and read it back; the running program is not touched.
+    def check(self, author: Person, *, persons: int = 1) -> None:
+        """Stage the proposal and read it back; the running program is not touched. ``persons`` are at hand to sign.
 
         Raises:
-            StaleReading, PumpRefused, ReadBackDiffers, LineLost.
+            StaleReading, NotVouched, PumpRefused, ReadBackDiffers, SecondPersonNeeded, LineLost.
         """
         if self.visit.stale(self.desk.clock_ms()):
             raise StaleReading
+        self._vouch()
         self._author = author.name
         try:
-            self._begun = self.desk.entropy(16)
+            self._begun = self._status().pump_time_s.to_bytes(4, "big") + self.desk.entropy(12)
             self._step(Check(self._begun))
         except JournalError as error:
             self.visit = replace(self.visit, transaction=None)
@@ -168,6 +181,21 @@ class VisitShell(Conductor):
             raise ReadBackDiffers(self.visit.mismatch)
         if tx.state is State.DANGLING:
             raise LineLost(EndReason.LINK_LOST)
+        if tx.staged is not None and tx.staged.persons > persons:
+            self.withdraw()
+            raise SecondPersonNeeded
+
+    def _vouch(self) -> None:
+        """Let the pump show its witness record before a proposal is sent; one that does not fit ends it here."""
+        if self.visit.phase is not Phase.PROPOSED:
+            return
+        try:
+            if self.opened is not None:
+                self._anchor()
+        except ProtocolError as error:
+            raise LineLost(EndReason.MALFORMED) from error
+        if self.vouched is not None and self.vouched.blocks:
+            raise NotVouched(self.vouched)
 
     def order(self) -> Order:
         """The order that is to be signed: what the pump read back, in this session."""
@@ -190,27 +218,30 @@ class VisitShell(Conductor):
             self.desk.log.root()[:16],
         )
 
-    def sign_and_send(self, author: Person, facts: RefillFacts | None = None) -> Phase:
-        """Sign the read-back, make the intent durable, commit; the phase that follows.
+    def sign_and_send(self, author: Person, facts: RefillFacts | None = None, second: Person | None = None) -> Phase:
+        """Sign the read-back, make the intent durable, commit; the phase that follows. ``second`` approves it.
 
         Raises:
-            NotNow, StaleReading, PumpRefused: nothing was sent, or the pump refused.
+            NotNow, StaleReading, NoCredential, SecondPersonNeeded, PumpRefused: nothing was sent, or the pump refused.
             NotSaved: the intent could not be saved, and no order has left.
         """
         if self.visit.phase is not Phase.REVIEW:
             raise NotNow(self.visit.phase, "Check the proposal with the pump first.")
         if self.visit.stale(self.desk.clock_ms()):
             raise StaleReading
-        if not self._present(author):
+        signers = (author,) if second is None else (author, second)
+        self._are_enough(signers)
+        if not self._introduce(signers):
             return self.visit.phase
         order, proposal, tx = self.order(), self.visit.proposal, self._transaction()
         assert proposal is not None
         assert tx.read_back is not None
-        signature = author.sign(order.bytes_for(0, author.public_key))
-        change = SignedChange(
-            proposal, order, author.public_key, signature, self.desk.log.size, tx.read_back.total_24h_fg
+        keys = tuple(person.public_key for person in signers)
+        signatures = tuple(
+            person.sign(order.bytes_for(position, person.public_key)) for position, person in enumerate(signers)
         )
-        drafts = [logbook.change_intent(author, self._about(), self.pump_state, change)]
+        change = SignedChange(proposal, order, keys, signatures, self.desk.log.size, tx.read_back.total_24h_fg)
+        drafts = [logbook.change_intent(author, self._about(), self.pump_state, change, second)]
         if isinstance(proposal, RefillProposal) and facts is not None:
             drafts.insert(0, logbook.refill_measured(author, self._about(), proposal, facts.verdict))
             program = tx.read_back.program
@@ -229,7 +260,7 @@ class VisitShell(Conductor):
             raise kind(f"{str(error).rstrip('.')}. No order has left; the pump's program is unchanged.") from error
         self.desk.probe("after intent row")
         try:
-            self._run_wire(coordinator.Signed(order.head, (signature,)))
+            self._run_wire(coordinator.Signed(order.head, signatures))
         except JournalError as error:
             self._run_wire(coordinator.NotStored())
             self._end_change(self._transaction())
@@ -237,23 +268,32 @@ class VisitShell(Conductor):
         self._after_commit()
         return self.visit.phase
 
-    def _present(self, author: Person) -> bool:
-        try:
-            answer = self._ask(Present(position=0, public_key=author.public_key))
-        except LineLost:
-            self._run_wire(coordinator.LinkLost())
-            return False
-        if isinstance(answer, Presented):
-            return True
-        assert isinstance(answer, Refused)
-        raise PumpRefused(tuple(item.name for item in answer.reasons))
+    def reconcile(self, signer: Person, verdict: str, reason: str) -> None:
+        """Close by hand a change that the pump no longer remembers: ``applied`` or ``not_applied``, as compared.
 
-    def withdraw(self) -> None:
-        """Take the proposal back; a staged one is dropped in the pump too."""
-        self._step(Withdraw())
-        tx = self.visit.transaction
-        if tx is not None and tx.state in (State.ABORTED, State.COMMITTED):
-            self._end_change(tx)
+        Raises:
+            NotNow: nothing is unresolved, or there is no reason; NotYours: the signer is no prescriber.
+            NotSaved: the decision could not be saved, and the change stays unresolved.
+        """
+        if self.visit.phase is not Phase.UNRESOLVED or not reason.strip():
+            raise NotNow(self.visit.phase, "Read the pump; give the reason for what you sign.")
+        if signer.role != "prescriber":
+            raise NotYours
+        if verdict not in VERDICTS_BY_HAND:
+            raise ValueError(f"a change is reconciled as {' or '.join(VERDICTS_BY_HAND)}, not as {verdict}")
+        tx = self._transaction()
+        epoch = tx.stage.base_epoch + 1 if verdict == "applied" else None
+        decided = logbook.change_reconciled(
+            signer, self._about(), self.pump_state, tx.txid, verdict, epoch, reason.strip()
+        )
+        if tx.commit is None:  # never signed, so never applied: the log holds no intent that could be reconciled
+            decided = logbook.change_dropped(signer, self._about(), tx.txid.hex(), tx.state.value, reason.strip())
+        try:
+            self.desk.log.append(decided)
+        except (StoreError, LogError) as error:
+            raise NotSaved(f"{error} The decision is not saved: the change stays unresolved.") from error
+        self._close(tx)
+        self.visit = replace(self.visit, transaction=None, proposal=None)
 
     def leave(self, signer: Person | None = None, reason: str = "") -> None:
         """End the visit, as far as its lock allows.
@@ -305,6 +345,7 @@ class VisitShell(Conductor):
             self._end_change(tx)
         elif tx.state is State.ABORTED:
             self._end_change(tx)
+            self._shown = ()  # a refusal may lie in what was shown: show it afresh
             raise PumpRefused(tuple(item.name for item in tx.reasons))
 
     def _refused_by_pump(self, author: Signer, tx: Transaction) -> None:

@@ -7,7 +7,7 @@ and the journal, and never lies in the data folder.
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -27,6 +27,8 @@ from programmer.clinical.profiles import PumpProfile, profile
 from programmer.identity.tablet import Identity
 from programmer.identity.users import UserSigner
 from programmer.records.store import Store
+from programmer.visit import credentials
+from programmer.visit.credentials import Credentials
 from programmer.visit.desk import Desk
 from programmer.visit.journal import Journal
 from programmer.visit.line import PortLine
@@ -233,6 +235,14 @@ class Tablet:
         """Paired pumps."""
         return unpack_cards(self.store.meta(META))
 
+    def credentials(self) -> Credentials:
+        """What this tablet can show to pumps."""
+        return credentials.unpack(self.store.meta(credentials.META))
+
+    def keep_credentials(self, every: Iterable[bytes]) -> None:
+        """Keep these credentials in place of those before."""
+        self.store.set_meta(credentials.META, credentials.pack(every))
+
     def add_pump(self, card: PumpCard) -> None:
         """Keep one more paired pump."""
         cards = [known for known in self.pumps() if known.serial != card.serial]
@@ -307,6 +317,8 @@ class Tablet:
                 utc=lambda: utc_text(datetime.now(UTC)),
                 entropy=os.urandom,
                 probe=probe,
+                tablet=self.clinic.tablet,
+                credentials=self.credentials(),
             )
         )
 

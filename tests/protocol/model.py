@@ -48,6 +48,9 @@ class AnyGood:
     def refusals(self, content: Content, situation: p.Situation) -> tuple[Refusal, ...]:
         return ()
 
+    def persons(self, content: Content, situation: p.Situation) -> int:
+        return 1
+
     def may_sign(self, content: Content, signers: tuple[p.Signer, ...]) -> bool:
         return True
 
@@ -60,7 +63,7 @@ class AnyGood:
 
 SITUATION = p.Situation(
     now_ms=0,
-    pump_time_s=0,
+    pump_time_s=1_800_000_000,
     realm=m.Realm.SIMULATED,
     serial="VP-1",
     tablet_id="T",

@@ -16,7 +16,7 @@ from tests.protocol.make import PROGRAM
 
 TX, OTHER = b"\x11" * 16, b"\x99" * 16
 STAGE = m.StageProgram(txid=TX, base_epoch=6, program=PROGRAM, annex=bytes(32))
-STAGED = m.Staged(txid=TX, digest=b"d" * 32, token=b"k" * 8, expires_in_s=120)
+STAGED = m.Staged(txid=TX, digest=b"d" * 32, token=b"k" * 8, expires_in_s=120, persons=1)
 REPORT = m.ReadBackReport(
     txid=TX,
     kind=m.OrderKind.PROGRAM,

@@ -27,8 +27,8 @@ from tests.protocol.make import LARGEST_STATUS, PROGRAM, any_of
 OPEN = {m.Status, m.Events}
 REQUESTS = {
     m.Emergency, m.Pair, m.ConfirmPattern,
-    m.KeepAlive, m.GetStatus, m.GetEvents, m.StageProgram, m.StageRefill, m.ReadBack, m.Present, m.Commit, m.Query,
-    m.Abort, m.SilenceAlarm, m.Close,
+    m.KeepAlive, m.GetStatus, m.GetEvents, m.Anchor, m.StageProgram, m.StageRefill, m.ReadBack, m.Present, m.Commit,
+    m.Query, m.Abort, m.SilenceAlarm, m.Close,
 }  # fmt: skip
 KINDS = list(m.MESSAGES.values())
 TX = "50" + "11" * 16  # byte string of 16 bytes
@@ -36,11 +36,12 @@ TX = "50" + "11" * 16  # byte string of 16 bytes
 
 def test_op_codes_are_as_published_and_never_change() -> None:
     assert {kind.__name__: op for op, kind in m.MESSAGES.items()} == {
-        "KeepAlive": 1, "Alive": 2, "GetStatus": 3, "Status": 4, "GetEvents": 5, "Events": 6, "StageProgram": 16,
-        "StageRefill": 17, "Staged": 18, "ReadBack": 19, "ReadBackReport": 20, "Present": 21, "Presented": 22,
-        "Commit": 23, "Committed": 24, "Query": 25, "NotApplied": 26, "Indeterminate": 27, "Abort": 28,
-        "Aborted": 29, "SilenceAlarm": 32, "Silenced": 33, "Close": 40, "Closed": 41, "Refused": 48,
-        "Emergency": 56, "EmergencyDone": 57, "Pair": 58, "Listen": 59, "ConfirmPattern": 60, "Paired": 61,
+        "KeepAlive": 1, "Alive": 2, "GetStatus": 3, "Status": 4, "GetEvents": 5, "Events": 6, "Anchor": 7,
+        "Anchored": 8, "StageProgram": 16, "StageRefill": 17, "Staged": 18, "ReadBack": 19, "ReadBackReport": 20,
+        "Present": 21, "Presented": 22, "Commit": 23, "Committed": 24, "Query": 25, "NotApplied": 26,
+        "Indeterminate": 27, "Abort": 28, "Aborted": 29, "SilenceAlarm": 32, "Silenced": 33, "Close": 40,
+        "Closed": 41, "Refused": 48, "Emergency": 56, "EmergencyDone": 57, "Pair": 58, "Listen": 59,
+        "ConfirmPattern": 60, "Paired": 61,
     }  # fmt: skip
     assert {kind for kind in KINDS if kind.REQUEST} == REQUESTS
     assert {kind for kind in KINDS if kind.OPEN} == OPEN
@@ -80,8 +81,8 @@ GOLDEN: list[tuple[int, m.Message, str]] = [
     ),
     (
         6,
-        m.Staged(txid=b"\x11" * 16, digest=b"\x44" * 32, token=b"\x55" * 8, expires_in_s=120),
-        f"83 12 06 a4 00 {TX} 01 5820 {'44' * 32} 02 48 {'55' * 8} 03 1878",
+        m.Staged(txid=b"\x11" * 16, digest=b"\x44" * 32, token=b"\x55" * 8, expires_in_s=120, persons=1),
+        f"83 12 06 a5 00 {TX} 01 5820 {'44' * 32} 02 48 {'55' * 8} 03 1878 04 01",
     ),
     (
         7,

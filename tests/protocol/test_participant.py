@@ -12,6 +12,7 @@ from protocol.order import (
     CHAIN_START,
     Content,
     Order,
+    Witness,
     chain_next,
     program_digest,
     receipt_of,
@@ -40,9 +41,13 @@ class Plain:
     """Rules with one limit, and rights by kind of order."""
 
     limit: int = 500_000
+    needs: int = 1
 
     def refusals(self, content: Content, situation: p.Situation) -> tuple[Refusal, ...]:
         return (Refusal.LIMIT_DOSE_HIGH,) if content.program.dose_ng_per_day > self.limit else ()
+
+    def persons(self, content: Content, situation: p.Situation) -> int:
+        return self.needs
 
     def may_sign(self, content: Content, signers: tuple[p.Signer, ...]) -> bool:
         return content.kind is m.OrderKind.REFILL or signers[0].role is m.Role.PRESCRIBER
@@ -159,7 +164,9 @@ def test_a_signed_proposal_is_put_in_force_by_one_record_and_answered_with_a_rec
     assert isinstance(force, p.PutInForce)
     assert (force.content.program, force.head) == (PROPOSED, HEAD)
     assert force.memory == after.memory
-    assert after == p.Participant(p.Memory(7, done.chain, (done,), ()))
+    order_hash = order(state).order_hash((public(DOCTOR),), request.signatures)
+    assert after == p.Participant(p.Memory(7, done.chain, (done,), (), 0, order_hash, tablet_tag("T-1")))
+    assert after.memory.witness == Witness(7, order_hash, done.chain, tablet_tag("T-1"))
     assert (done.epoch, done.effective_at_s, done.digest) == (7, NOW.pump_time_s, force.content.digest())
     key = (public(DOCTOR),)
     assert done.chain == chain_next(CHAIN_START, 7, order(state).order_hash(key, request.signatures), tablet_tag("T-1"))
@@ -217,7 +224,7 @@ def test_two_persons_sign_in_their_places() -> None:
 def test_one_person_is_never_two() -> None:
     at = replace(NOW, signers=(signer(DOCTOR), signer(DOCTOR)))
     state = ready(at=at)
-    refusal(ask(state, commit(state, DOCTOR, DOCTOR), at)[1], Refusal.SIGNER_UNKNOWN)
+    refusal(ask(state, commit(state, DOCTOR, DOCTOR), at)[1], Refusal.SECOND_PERSON)
 
 
 CHANGED_SITUATION: list[tuple[dict[str, object], Refusal]] = [
@@ -428,12 +435,107 @@ def test_a_tombstone_is_final_even_when_the_history_has_wrapped() -> None:
     assert ask(state, m.Query(txid=tx(3), base_epoch=0))[1] == m.NotApplied(txid=tx(3))
 
 
-def test_the_last_64_tombstones_are_kept_in_their_order() -> None:
+def made(at_s: int, number: int) -> bytes:
+    """A transaction id that a tablet made at this time of the pump."""
+    return at_s.to_bytes(4, "big") + number.to_bytes(12, "big")
+
+
+def test_a_tombstone_gives_way_only_to_a_floor_that_forbids_as_much() -> None:
+    """70 proposals are dropped within one epoch; not one of them can ever be staged again."""
+    state, dropped = START, [made(NOW.pump_time_s - 100 + number, number) for number in range(70)]
+    for txid in dropped:
+        state, reply = ask(state, m.Abort(txid=txid))
+        assert reply == m.Aborted(txid=txid)
+    assert state.memory.tombstones == tuple(dropped[-p.TOMBSTONES_KEPT :])
+    assert state.memory.tx_floor == NOW.pump_time_s - 100 + 7
+    for txid in dropped:
+        again, reply = ask(state, m.StageProgram(txid=txid, base_epoch=6, program=PROPOSED, annex=b"a" * 32))
+        refusal(reply, Refusal.TX_USED)
+        assert again == state
+        assert ask(state, m.Query(txid=txid, base_epoch=6)) == (state, m.NotApplied(txid=txid))
+    fresh = made(NOW.pump_time_s, 0)
+    _, reply = ask(state, m.StageProgram(txid=fresh, base_epoch=6, program=PROPOSED, annex=b"a" * 32))
+    assert isinstance(reply, m.Staged)
+
+
+def test_a_transaction_of_the_same_second_as_a_forgotten_one_is_refused_too() -> None:
     memory = p.Memory()
-    for number in range(70):
-        memory = memory.buried(tx(number))
-    assert memory.tombstones == tuple(tx(number) for number in range(6, 70))
-    assert memory.buried(tx(6)) is memory
+    for number in range(p.TOMBSTONES_KEPT + 1):
+        memory = memory.buried(made(500, number))
+    assert memory.tx_floor == 501
+    assert memory.is_dead(made(500, 99))
+    assert not memory.is_dead(made(501, 0))
+    assert memory.buried(made(3, 3)) is memory
+
+
+@pytest.mark.parametrize(("ahead_s", "taken"), [(-1, True), (60, True), (61, False), (2**31, False)])
+def test_an_id_from_the_future_cannot_raise_the_floor(ahead_s: int, taken: bool) -> None:
+    txid = made(NOW.pump_time_s + ahead_s, 1)
+    for message in (
+        m.StageProgram(txid=txid, base_epoch=6, program=PROPOSED, annex=b"a" * 32),
+        m.Query(txid=txid, base_epoch=6),
+        m.Abort(txid=txid),
+        m.Commit(txid=txid, token=bytes(8), digest=bytes(32), head=HEAD, signatures=(bytes(64),)),
+    ):
+        after, reply = ask(START, message)
+        malformed = isinstance(reply, m.Refused) and reply.reasons == (Refusal.MALFORMED,)
+        assert malformed is not taken
+        assert taken or after == START
+
+
+TWO = Plain(needs=2)
+
+
+def test_two_persons_are_demanded_by_the_pump_and_live_ten_minutes() -> None:
+    """An order that needs two persons takes effect with two signatures only, and waits 600 s for them."""
+    both = (signer(DOCTOR), signer(NURSE))
+    for after_ms, signers, keys, reason in (
+        (0, both, (DOCTOR, NURSE), None),
+        (599_000, both, (DOCTOR, NURSE), None),
+        (600_000, both, (DOCTOR, NURSE), Refusal.EXPIRED),
+        (0, both[:1], (DOCTOR,), Refusal.SECOND_PERSON),
+        (0, both, (DOCTOR,), Refusal.SIGNER_UNKNOWN),
+        (0, both[:1] * 2, (DOCTOR, DOCTOR), Refusal.SECOND_PERSON),
+    ):
+        state, effects = p.step(START, stage(), NOW, TWO)
+        staged = answer(effects)
+        assert isinstance(staged, m.Staged)
+        assert (staged.persons, staged.expires_in_s) == (2, 600)
+        state, _ = p.step(state, m.ReadBack(txid=tx(1)), NOW, TWO)
+        later = replace(
+            NOW, now_ms=NOW.now_ms + after_ms, signers=tuple(replace(s, presented_ms=1_000) for s in signers)
+        )
+        _, effects = p.step(state, commit(state, *keys), later, TWO)
+        reply = answer(effects)
+        assert isinstance(reply, m.Committed) if reason is None else reply.reasons == (reason,)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("first_ms", "good"), [(1_000, True), (0, True), (-1, False)])
+def test_both_persons_were_there_within_ten_minutes(first_ms: int, good: bool) -> None:
+    at = replace(NOW, now_ms=600_000)
+    state, _ = p.step(START, stage(), at, TWO)
+    state, _ = p.step(state, m.ReadBack(txid=tx(1)), at, TWO)
+    shown = (
+        p.Signer(public(DOCTOR), m.Role.PRESCRIBER, first_ms),
+        p.Signer(public(NURSE), m.Role.REFILL_NURSE, 600_000),
+    )
+    _, effects = p.step(state, commit(state, DOCTOR, NURSE), replace(at, signers=shown), TWO)
+    reply = answer(effects)
+    assert isinstance(reply, m.Committed) if good else reply.reasons == (Refusal.EXPIRED,)  # type: ignore[attr-defined]
+
+
+def test_credentials_that_do_not_hold_any_more_stop_the_commit() -> None:
+    at = replace(NOW, barred=Refusal.EXPIRED_CREDENTIAL)
+    state = ready()
+    after, reply = ask(state, commit(state), at)
+    refusal(reply, Refusal.EXPIRED_CREDENTIAL)
+    assert after.proposal is None
+
+
+def test_two_signatures_fit_one_frame() -> None:
+    """The longest COMMIT takes 222 bytes beside its request number, of the 232 of a frame."""
+    longest = m.Commit(txid=tx(1), token=bytes(8), digest=bytes(32), head=HEAD, signatures=(bytes(64),) * 2)
+    assert len(m.encode_message(0xFFFF, longest)) <= m.MAX_MESSAGE_BYTES
 
 
 @pytest.mark.parametrize(("after_ms", "alive"), [(0, True), (119_999, True), (120_000, False), (120_001, False)])
@@ -453,7 +555,7 @@ def test_staged_says_how_long_it_lives_and_names_the_content() -> None:
     _, reply = ask(START, stage())
     assert reply == m.Staged(
         txid=tx(1), digest=Content(m.OrderKind.PROGRAM, PROPOSED, 0, m.Discrepancy.NONE).digest(), token=b"k" * 8,
-        expires_in_s=120,
+        expires_in_s=120, persons=1,
     )  # fmt: skip
 
 

@@ -3,7 +3,6 @@
 import hashlib
 from itertools import count
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from drivers.virtual.firmware import Firmware
@@ -22,11 +21,13 @@ from protocol.messages import (
     Program,
     ReadBack,
     Realm,
+    Role,
     StageProgram,
     StageRefill,
 )
 from protocol.order import Content, Order, program_digest, sign
 from protocol.session import Pairing, TabletKeys
+from tests.credentials import ROOT, clinician, ed_public, tablet
 
 START_S = 1_795_424_400
 START_MS = START_S * 1000
@@ -41,16 +42,35 @@ def x_public(private):
     return X25519PrivateKey.from_private_bytes(private).public_key().public_bytes_raw()
 
 
-def ed_public(seed):
-    return Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
+def tx_named(name):
+    """A transaction id as a tablet makes it: the pump's time, then what is random elsewhere."""
+    return START_S.to_bytes(4, "big") + key(name)[:12]
+
+
+def new_txid():
+    return tx_named(f"tx {next(Visit.numbers)}")
+
+
+def tablet_credential(now_s, **changes):
+    return tablet(TABLET, x_public(key("tablet")), now_s + 29 * 86_400, **changes)
 
 
 PHYSICIAN, NURSE, IMPLANTER, STRANGER = key("physician"), key("nurse"), key("implanter"), key("stranger")
 
 
+CREDENTIAL = {
+    seed: clinician(ed_public(seed), role)
+    for seed, role in (
+        (PHYSICIAN, Role.PRESCRIBER),
+        (NURSE, Role.REFILL_NURSE),
+        (IMPLANTER, Role.IMPLANTER),
+    )
+} | {STRANGER: clinician(ed_public(STRANGER), Role.PRESCRIBER, root=STRANGER)}
+
+
 def provision(**changes):
     data = {
-        "schema": 1,
+        "schema": 2,
         "realm": "simulated",
         "serial": "VP-0007",
         "profile": "child-20",
@@ -58,11 +78,7 @@ def provision(**changes):
         "receipt_seed": key("receipt").hex(),
         "patient_tag": "0011223344556677",
         "tablets": [{"id": TABLET, "public": x_public(key("tablet")).hex(), "psk": key("psk").hex()}],
-        "clinicians": [
-            {"public_key": ed_public(PHYSICIAN).hex(), "role": "prescriber", "name": "Dr B"},
-            {"public_key": ed_public(NURSE).hex(), "role": "refill_nurse"},
-            {"public_key": ed_public(IMPLANTER).hex(), "role": "implanter"},
-        ],
+        "roots": [ed_public(ROOT).hex()],
         "program": {"dose_ng_per_day": 100_000, "concentration_ng_per_ml": 500_000, "alarm_nl": 2_000_000},
         "fill_nl": 20_000_000,
         "start_s": START_S,
@@ -170,17 +186,22 @@ class Visit:
 
     def order(self, new, signer=PHYSICIAN, txid=None, head=bytes(16)):
         """Stage, read back, present, sign, commit; the pump's last answer."""
-        txid = txid or key(f"tx {next(Visit.numbers)}")[:16]
+        txid = txid or new_txid()
         status = self.status()
         stage = self.stage_message(txid, status, new)
         staged = self.ask(stage)
         if type(staged).__name__ == "Refused":
             return staged
         report = self.ask(ReadBack(txid=txid))
-        presented = self.ask(Present(position=0, public_key=ed_public(signer)))
+        presented = self.present(signer)
         if type(presented).__name__ == "Refused":
             return presented
         return self.ask(self.commit(stage, staged, report, status, signer, head))
+
+    def present(self, signer, position=0):
+        """Show the tablet's credential, then the person's whole one; the pump's last answer."""
+        shown = self.ask(Present(position=2, credential=tablet_credential(self.status().pump_time_s)))
+        return self.ask(Present(position=position, credential=CREDENTIAL[signer])) if shown.OP == 22 else shown
 
     def commit(self, stage, staged, report, status, signer, head=bytes(16), **changes):
         content = Content.of(stage, status.program)

@@ -11,11 +11,11 @@ from drivers.virtual.faults import FaultError, arm
 from drivers.virtual.physics import PhysicsError
 from protocol.framing import Frame, FrameDecoder, encode_frame
 from protocol.link import Address, Kind, address_type
-from protocol.messages import Committed, NotApplied, Present, Query, ReadBack
+from protocol.messages import Committed, NotApplied, Query, ReadBack
 from protocol.wand import Coupling, GetCoupling, Identify, decode_wand, encode_wand
-from tests.virtual.clinic import PHYSICIAN, LinkDied, Visit, ed_public, key, make_host, program
+from tests.virtual.clinic import PHYSICIAN, LinkDied, Visit, make_host, program, tx_named
 
-TX = key("fault tx")[:16]
+TX = tx_named("fault tx")
 
 
 def _prepared():
@@ -24,7 +24,7 @@ def _prepared():
     status = visit.status()
     stage = visit.stage_message(TX, status, program())
     staged, report = visit.ask(stage), visit.ask(ReadBack(txid=TX))
-    visit.ask(Present(position=0, public_key=ed_public(PHYSICIAN)))
+    visit.present(PHYSICIAN)
     return host, visit, visit.commit(stage, staged, report, status, PHYSICIAN)
 
 

@@ -20,7 +20,6 @@ from protocol.messages import (
     GetEvents,
     Mode,
     NotApplied,
-    Present,
     Query,
     ReadBack,
     Refusal,
@@ -43,10 +42,11 @@ from tests.virtual.clinic import (
     make_host,
     program,
     refill,
+    tx_named,
 )
 
 DAY_MS = 86_400_000
-TX = key("tx")[:16]
+TX = tx_named("tx")
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def test_the_receipt_is_bound_to_the_signatures(host, visit):
     staged = visit.ask(stage)
     report = visit.ask(ReadBack(txid=TX))
     assert (report.flow_nl_per_day, report.total_24h_fg) == (230_000, 230_000 * 500_000)
-    visit.ask(Present(position=0, public_key=ed_public(PHYSICIAN)))
+    visit.present(PHYSICIAN)
     commit = visit.commit(stage, staged, report, status, PHYSICIAN)
     done = visit.ask(commit)
     receipt = receipt_of(done, host.firmware.identity.realm, "VP-0007", commit.signatures)
@@ -110,7 +110,7 @@ def test_the_receipt_is_bound_to_the_signatures(host, visit):
     [
         (NURSE, program(110_000), Refusal.ROLE),
         (IMPLANTER, program(110_000), Refusal.ROLE),
-        (STRANGER, program(110_000), Refusal.SIGNER_UNKNOWN),
+        (STRANGER, program(110_000), Refusal.ROOT_UNKNOWN),
         (NURSE, refill(discrepancy=Discrepancy.CLOSED), Refusal.ROLE),
     ],
 )
@@ -164,11 +164,11 @@ def test_any_altered_field_of_the_order_is_refused(host, visit):
         ("signatures", (bytes(64),)),
         ("signatures", (bytes(64), bytes(64))),
     ):
-        txid = key(f"altered {field} {value!r}")[:16]
+        txid = tx_named(f"altered {field} {value!r}")
         status = visit.status()
         stage = visit.stage_message(txid, status, program())
         staged, report = visit.ask(stage), visit.ask(ReadBack(txid=txid))
-        visit.ask(Present(position=0, public_key=ed_public(PHYSICIAN)))
+        visit.present(PHYSICIAN)
         commit = visit.commit(stage, staged, report, status, PHYSICIAN)
         answer = visit.ask(commit.model_copy(update={field: value}))
         assert isinstance(answer, Refused)
@@ -269,7 +269,7 @@ def test_a_proposal_expires_after_120_s_and_dies_with_its_session(host, visit):
     visit.now += 1_000
     assert not visit.status().staged
     assert visit.ask(ReadBack(txid=TX)).reasons == (Refusal.EXPIRED,)
-    other = key("tx 2")[:16]
+    other = tx_named("tx 2")
     visit.ask(visit.stage_message(other, status, program()))
     visit.connect()
     assert visit.ask(Query(txid=other, base_epoch=0)) == NotApplied(txid=other)
@@ -289,7 +289,7 @@ def test_while_forty_programs_are_staged_the_running_one_delivers_to_the_step():
     quiet, busy = make_host(), make_host()
     visit = Visit(busy.feed).connect()
     for n in range(40):
-        txid = key(f"staged {n}")[:16]
+        txid = tx_named(f"staged {n}")
         visit.ask(visit.stage_message(txid, visit.status(), program(105_000 + n)))
         visit.ask(ReadBack(txid=txid))
         for host in (quiet, busy):
@@ -328,9 +328,9 @@ def test_session_ends_orderly_or_is_counted_as_interrupted(host, visit):
 
 
 def test_second_signer_needs_a_first(visit):
-    assert visit.ask(Present(position=1, public_key=ed_public(NURSE))).reasons == (Refusal.MALFORMED,)
-    visit.ask(Present(position=0, public_key=ed_public(PHYSICIAN)))
-    assert visit.ask(Present(position=1, public_key=ed_public(NURSE))).position == 1
+    assert visit.present(NURSE, 1).reasons == (Refusal.MALFORMED,)
+    visit.present(PHYSICIAN)
+    assert visit.present(NURSE, 1).position == 1
 
 
 def _reboot(host, state=None, staged=None):
@@ -341,7 +341,7 @@ def _reboot(host, state=None, staged=None):
 def test_program_outcomes_and_log_survive_a_restart(host, visit):
     outcomes = {}
     for n, dose in enumerate((105_000, 110_000, 115_000, 120_000)):
-        txid = key(f"kept {n}")[:16]
+        txid = tx_named(f"kept {n}")
         outcomes[txid] = visit.order(program(dose), txid=txid)
     visit.ask(Query(txid=TX, base_epoch=4))
     after = _reboot(host)
@@ -356,7 +356,7 @@ def test_program_outcomes_and_log_survive_a_restart(host, visit):
 
 def test_forty_orders_keep_thirty_two_outcomes_through_a_restart(host, visit):
     for n in range(40):
-        assert isinstance(visit.order(program(100_000 + n % 2), txid=key(f"many {n}")[:16]), Committed)
+        assert isinstance(visit.order(program(100_000 + n % 2), txid=tx_named(f"many {n}")), Committed)
     after = _reboot(host)
     assert after.state.participant.memory == host.state.participant.memory
     assert len(after.state.participant.memory.outcomes) == 32
@@ -372,7 +372,7 @@ def test_what_was_staged_at_a_restart_can_never_be_committed(host, visit):
 @pytest.mark.parametrize("remainder", [None, lambda n: b"\xff" * n, lambda n: key("noise")[:1] * n])
 def test_power_lost_at_every_byte_of_a_commit_is_whole_old_or_whole_new(host, visit, remainder):
     for n in range(3):
-        visit.order(program(100_000 + n), txid=key(f"before {n}")[:16])
+        visit.order(program(100_000 + n), txid=tx_named(f"before {n}"))
     old = host.state
     visit.order(program(110_000), txid=TX)
     writes = record.decision_writes(old.image, 4, host.state.record)
@@ -386,7 +386,7 @@ def test_power_lost_at_every_byte_of_a_commit_is_whole_old_or_whole_new(host, vi
         flow = {100_002: 200_004, 110_000: 220_000}[dose]
         assert booted.physics.flow.rates == (flow,)
         kept = {o.txid for o in booted.participant.memory.outcomes}
-        assert kept == {key(f"before {n}")[:16] for n in range(3)} | ({TX} if dose == 110_000 else set())
+        assert kept == {tx_named(f"before {n}") for n in range(3)} | ({TX} if dose == 110_000 else set())
     assert doses == {100_002, 110_000}
 
 

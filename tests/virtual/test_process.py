@@ -17,9 +17,9 @@ from drivers.virtual.__main__ import _parser, _stop, build, main
 from drivers.virtual.provision import ProvisionError, default_provision, load_provision, parse_provision
 from drivers.virtual.server import ListenError, Server, entropy_source, tcp_address
 from protocol.messages import Committed, NotApplied, Query
-from tests.virtual.clinic import START_S, LinkDied, Visit, key, program, provision
+from tests.virtual.clinic import PHYSICIAN, START_S, LinkDied, Visit, ed_public, key, program, provision, tx_named
 
-TX = key("process tx")[:16]
+TX = tx_named("process tx")
 
 
 class Process:
@@ -325,8 +325,10 @@ def test_a_damaged_image_is_refused(tmp_path):
         {"fill_nl": 1.5},
         {"extra": 1},
         {"tablets": [{"id": "A", "public": "00" * 32, "psk": "00" * 32}] * 2},
-        {"clinicians": [{"public_key": "00" * 32, "role": "prescriber"}] * 2},
-        {"clinicians": [{"public_key": "00" * 32, "role": "king"}]},
+        {"roots": [ed_public(PHYSICIAN).hex()] * 2},
+        {"roots": ["01" + "00" * 31]},
+        {"roots": [ed_public(key(f"root {n}")).hex() for n in range(5)]},
+        {"two_persons": ["everything"]},
     ],
 )
 def test_provisioning_is_strict(tmp_path, changes):

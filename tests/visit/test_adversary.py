@@ -16,7 +16,7 @@ from programmer.visit.machine import Phase, Word
 from programmer.visit.proposal import Proposal
 from programmer.visit.shell import VisitShell
 from protocol.messages import Aborted, Committed, Discrepancy, Message, Mode, OrderKind, ReadBackReport
-from tests.bench import DOCTOR, Bench, dose, refill
+from tests.bench import DOCTOR, OTHER_ID, Bench, dose, refill
 
 OLD, NEW = 100_000, 115_000
 STRIDE = 43
@@ -24,7 +24,7 @@ LATE_MS = 20_000
 
 
 def prepared(proposal: Proposal | None = None) -> tuple[Bench, VisitShell]:
-    bench = Bench()
+    bench = Bench(peers=(OTHER_ID,))
     shell = bench.shell()
     shell.read()
     shell.propose(proposal or dose(NEW))
@@ -107,8 +107,8 @@ def harm_every_frame(stride: int) -> int:
 
 
 def test_each_frame_is_harmed_once() -> None:
-    assert len(frames()) == 8
-    assert harm_every_frame(STRIDE) >= 8 * 5
+    assert len(frames()) == 16
+    assert harm_every_frame(STRIDE) >= 16 * 5
 
 
 @pytest.mark.full
@@ -121,7 +121,7 @@ def test_each_frame_is_harmed_at_every_byte() -> None:
 
 def beside(first: Bench) -> Bench:
     """A second tablet with its own line, journal and log at the same pump."""
-    other = Bench(clock=first.clock)
+    other = Bench(clock=first.clock, tablet_id=OTHER_ID)
     other.pump = first.pump
     other.starts = first.starts + 10  # draws of its own
     return other

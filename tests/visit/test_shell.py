@@ -27,7 +27,16 @@ def test_a_dose_change_is_read_back_signed_applied_and_verified() -> None:
     assert shell.visit.phase is Phase.VERIFIED
     shell.leave()
     types = [entry.type for entry in shell.desk.log.entries()]
-    assert types == ["log.genesis", "pump.read", "change.intent", "change.outcome", "pump.read"]
+    expected = [
+        "log.genesis",
+        "pump.anchor",
+        "pump.read",
+        "pump.anchor",
+        "change.intent",
+        "change.outcome",
+        "pump.read",
+    ]
+    assert types == expected
 
 
 def test_a_new_reading_keeps_the_proposal_that_waits_for_its_signature() -> None:

@@ -13,7 +13,14 @@ from programmer.ui.present.wrap import said
 from programmer.ui.screens.pages import TransferScreen
 from programmer.ui.screens.sign import SignScreen
 from programmer.visit import logbook
-from programmer.visit.desk import NotAllowed, NotSaved, PumpRefused, StaleReading
+from programmer.visit.desk import (
+    NoCredential,
+    NotAllowed,
+    NotSaved,
+    PumpRefused,
+    SecondPersonNeeded,
+    StaleReading,
+)
 from programmer.visit.logbook import RefillFacts
 from programmer.visit.machine import Phase, Word
 
@@ -103,7 +110,7 @@ class SendFlow(Flow):
         trouble = ""
         try:
             await self.app.bridge.call(lambda: shell.sign_and_send(author, self.signing.facts))
-        except (PumpRefused, NotAllowed, NotSaved, StaleReading) as error:
+        except (PumpRefused, NotAllowed, NotSaved, StaleReading, NoCredential, SecondPersonNeeded) as error:
             trouble = said(error)
         finally:
             self.keeps_unlocked = False
