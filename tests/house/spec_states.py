@@ -6,8 +6,8 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from protocol import coordinator as c
 from protocol import connection, link, participant, responder, session
+from protocol import coordinator as c
 from protocol import messages as m
 from protocol.order import CHAIN_START, Content, Order, program_digest, sign
 
