@@ -53,15 +53,19 @@ class Bucket:
         self._refill_ms = refill_ms
         self._at_ms: int | None = None
 
-    def take(self, now_ms: int) -> bool:
-        """Whether one more may be done now; it counts as done."""
+    def allows(self, now_ms: int) -> bool:
+        """Whether one more may be done now."""
         if self._at_ms is None:
             self._at_ms = now_ms
         gained = (now_ms - self._at_ms) // self._refill_ms
         if gained > 0:
             self._left = min(self._most, self._left + gained)
             self._at_ms += gained * self._refill_ms
-        if not self._left:
+        return self._left > 0
+
+    def take(self, now_ms: int) -> bool:
+        """Whether one more may be done now; it counts as done."""
+        if not self.allows(now_ms):
             return False
         self._left -= 1
         return True
@@ -115,7 +119,7 @@ class PumpConnection:
         self._last_ms = 0
         self._ends_ms = 0
         self._greetings = Bucket(most=32, refill_ms=250)
-        self._handshakes = Bucket(most=16, refill_ms=1_000)
+        self._forgeries = Bucket(most=16, refill_ms=1_000)
         self.curve_work = 0
         self.beacon: Beacon | None = None
         self.pairing_open = False
@@ -228,7 +232,7 @@ class PumpConnection:
             for tablet, psk in self._known(greeted.kind)
             if hmac.compare_digest(tag, greeting_tag(psk, Direction.TO_PUMP, *greeted.nonces))
         ]
-        if not wanted or not self._handshakes.take(now_ms):
+        if not wanted or not self._forgeries.allows(now_ms):
             return
         tablet, psk = wanted[0]
         handshake = self._handshake(greeted, tablet, psk)
@@ -236,6 +240,7 @@ class PumpConnection:
         try:
             handshake.read_message(message)
         except NoiseError:
+            self._forgeries.take(now_ms)
             return
         self._pending = _Pending(greeted.kind, "" if tablet is None else tablet.tablet_id, handshake)
         self._out.append(self._link.reply(Kind.HANDSHAKE_REPLY, request.seq, handshake.write_message(b"")))

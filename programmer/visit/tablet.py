@@ -18,7 +18,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from drivers.serial_port import DEFAULT_BAUD, open_port
+from drivers.adapter import Adapter
+from drivers.serial_port import open_port
 from programmer.audit.log import AuditLog, Stamp
 from programmer.audit.sealed import key_label
 from programmer.clinical.library import DrugLibrary, baclofen
@@ -177,6 +178,7 @@ class Tablet:
         self.clinic, self.identity, self.store, self.journal = clinic, identity, store, journal
         self.library: DrugLibrary = baclofen()
         self.simulated_offset = timedelta()
+        self._adapter: Adapter | None = None
         boot = read_boot_id()
         self.log = AuditLog(
             store,
@@ -271,6 +273,15 @@ class Tablet:
             raise PatientLocked from None
         return OpenChart(ref, PatientChart.model_validate_json(text), key, key_label(key))
 
+    def choose_port(self) -> None:
+        """A person chose a port anew: whichever adapter has that name now is the one."""
+        self._adapter = None
+
+    def give_up(self) -> None:
+        """Let a port that is being opened go, so that who waits for it goes on at once. From any thread."""
+        if self._adapter is not None:
+            self._adapter.cancel()
+
     def visit(
         self,
         url: str,
@@ -278,7 +289,7 @@ class Tablet:
         notice: Callable[[Coupling | EndReason], None] = lambda _: None,
         probe: Callable[[str], None] = lambda _: None,
     ) -> VisitShell:
-        """A visit over the port ``url``; raises ``PortError``."""
+        """A visit over the port ``url``, which stays the same adapter from visit to visit; raises ``PortError``."""
         cards = self.pumps()
         return VisitShell(
             Desk(
@@ -304,16 +315,20 @@ class Tablet:
         notice: Callable[[Coupling | EndReason], None] = lambda _: None,
         probe: Callable[[str], None] = lambda _: None,
     ) -> PortLine:
+        adapter = self._adapter
+        if adapter is None or adapter.text != url:
+            adapter = self._adapter = Adapter(url, open_=lambda name: open_port(name))
         return PortLine(
-            open_port(url),
+            adapter.open(),
             TabletKeys(self.clinic.tablet, self.identity.keys.noise_private),
             {card.serial: card.pairing() for card in cards},
-            LinkTiming(None if "://" in url or "/pts/" in url else DEFAULT_BAUD),
+            LinkTiming(adapter.timing_baud),
             monotonic_ms,
             os.urandom,
             notice,
             lambda message: probe(f"sent {type(message).__name__}"),
-            lambda: open_port(url),
+            adapter.open,
+            adapter.cancel,
         )
 
     @contextmanager

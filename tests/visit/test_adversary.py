@@ -265,7 +265,7 @@ def test_another_pump_under_the_wand_settles_nothing_and_verifies_nothing() -> N
 
     def other() -> Opened:
         opened = connect()
-        return replace(opened, pump=opened.pump.model_copy(update={"serial": "VP-000999"}))
+        return replace(opened, pump=replace(opened.pump, serial="VP-000999"))
 
     shell.desk.line.connect = other  # type: ignore[method-assign]
     with pytest.raises(OtherPump, match=r"VP-000999.*VP-000421"):

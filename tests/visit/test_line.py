@@ -21,12 +21,13 @@ from protocol.events import (
     WandFound,
 )
 from protocol.link import LinkTiming
-from protocol.messages import Alive, GetStatus, HelloPump, KeepAlive, Realm
-from protocol.session import TabletKeys
+from protocol.messages import Alive, GetStatus, HelloPump, KeepAlive
+from protocol.session import Pairing, TabletKeys
 from protocol.wand import Coupling, Identity
 
 WAND = Identity(model="VIRTUAL", serial="W-1", firmware=1, virtual=True)
-PUMP = HelloPump(version=1, capabilities=0, nonce=bytes(8), serial="VP-000421", realm=Realm.SIMULATED)
+PUMP = Pairing("VP-000421", bytes(32), bytes(32))
+HELLO = HelloPump(version=9, capabilities=0, nonce=bytes(8), tags=bytes(64))
 FOUND, OPENED = WandFound(WAND), SessionOpened(PUMP, bytes(32))
 FAULT = ValueError("a fault of the program")
 
@@ -93,8 +94,8 @@ def test_a_session_opens(line: PortLine) -> None:
     [
         ([SessionEnded(EndReason.LINK_LOST)], NoPump, "No wand answers"),
         ([FOUND, SessionEnded(EndReason.LINK_LOST)], NoPump, "The wand answers, but no pump does"),
-        ([FOUND, PumpNotPaired(PUMP)], UnknownPump, "VP-000421 is not paired with this tablet"),
-        ([FOUND, VersionRefused(PUMP)], OtherVersion, "VP-000421 speaks another protocol version"),
+        ([FOUND, PumpNotPaired()], UnknownPump, "The pump under the wand is not paired with this tablet"),
+        ([FOUND, VersionRefused(HELLO)], OtherVersion, "speaks another protocol version"),
         ([FOUND, SessionEnded(EndReason.TAMPERED)], LineLost, ""),
         ([PortLostEvent("unplugged")], LineLost, ""),
         ([RunnerFailed(FAULT)], LineLost, ""),

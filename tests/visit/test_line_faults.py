@@ -113,7 +113,7 @@ def test_a_wand_without_a_pump(opened: Opener) -> None:
 
 
 def test_a_pump_that_this_tablet_does_not_know(opened: Opener) -> None:
-    with pytest.raises(UnknownPump, match="VP-000421 is not paired"):
+    with pytest.raises(UnknownPump, match="The pump under the wand is not paired with this tablet"):
         opened(whole_pump(), PATIENT, {}).connect()
 
 
