@@ -28,7 +28,7 @@ from protocol.events import (
 )
 from protocol.link import LinkTiming
 from protocol.messages import Message
-from protocol.session import ImplantCard, Pairing, TabletKeys
+from protocol.session import ImplantCard, Pairing, SessionKind, TabletKeys
 from protocol.wand import Coupling, Identity
 
 ANSWER_LIMIT_S = 20
@@ -92,6 +92,16 @@ class UnknownPump(LineFault):
         super().__init__(
             "The pump under the wand is not paired with this tablet. Check that it is the right pump; "
             "an administrator can pair it."
+        )
+
+
+class OtherCard(LineFault):
+    """The pump under the wand does not open to this implant card."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The pump under the wand does not open to this card. Compare the serial number on the card with the "
+            "patient's papers; to pair a tablet, somebody at the pump must first allow it."
         )
 
 
@@ -197,6 +207,13 @@ class PortLine:
         Raises:
             LineFault: no wand, no pump, an unpaired pump, another version, a lost port.
         """
+        return self._open(lambda core, now_ms: core.connect(now_ms), UnknownPump)
+
+    def connect_with_card(self, card: ImplantCard, kind: SessionKind) -> Opened:
+        """Open a session with the implant card of the pump: break-glass or pairing. Raises as ``connect``."""
+        return self._open(lambda core, now_ms: core.connect_with_card(card, kind, now_ms), OtherCard)
+
+    def _open(self, begin_with: Callable[[TabletConnection, int], None], unknown: type[LineFault]) -> Opened:
         if self._reopen is not None and not self._runner.running:
             closes = self._closes
             try:
@@ -210,7 +227,7 @@ class PortLine:
         before = self._heard()
 
         def begin(core: TabletConnection, now_ms: int) -> list[Event]:
-            core.connect(now_ms)
+            begin_with(core, now_ms)
             return []
 
         self._call(begin)
@@ -222,7 +239,7 @@ class PortLine:
                     assert wand is not None
                     return Opened(wand, pump, handshake_hash)
                 case PumpNotPaired():
-                    raise UnknownPump
+                    raise unknown()
                 case VersionRefused():
                     raise OtherVersion
                 case SessionEnded(EndReason.LINK_LOST):
