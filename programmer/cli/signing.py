@@ -38,8 +38,8 @@ class StillUnfinished(Exception):
 
     def __init__(self) -> None:
         super().__init__(
-            "An earlier change of this pump has no known end. Compare the pump's program with it on the tablet's "
-            "screens and sign what holds; no other change is possible before."
+            "An earlier change of this pump has no known end. Compare the pump's program with it and sign what holds "
+            "by 'programmer recover --settle'; no other change is possible before."
         )
 
 
