@@ -11,7 +11,7 @@ def run(arguments: list[str]) -> int:
         "recover",
         "--port /dev/ttyACM0",
         "--port socket://127.0.0.1:7000 --json",
-        '--port /dev/ttyACM0 --settle applied --reason "program compared" --user dr-rivera',
+        '... --settle applied --reason "program compared" --user dr-rivera',
     )
     add_port(parser)
     add_json(parser)
