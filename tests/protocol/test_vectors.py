@@ -1,4 +1,4 @@
-"""The golden vectors: read back through the decoders, computed by other means, and equal to what the generator makes."""
+"""The golden vectors: read back through the decoders, computed by other means, equal to what the generator makes."""
 
 import hashlib
 import hmac
@@ -195,7 +195,7 @@ def test_messages_come_back(case: Any) -> None:
         number, message = m.decode_message(raw(item))
         assert (number, message.OP, m.encode_message(number, message)) == (item["request_id"], case["op"], raw(item))
     for item in case["accepted_and_ignored"]:
-        assert m.decode_message(raw(item))[1].OP == case["op"]
+        assert isinstance(m.decode_message(raw(item))[1], m.MESSAGES[case["op"]])
     for item in case["refused"]:
         with pytest.raises(MalformedMessage):
             m.decode_message(raw(item))
