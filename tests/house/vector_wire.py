@@ -241,11 +241,29 @@ REFUSED = [
 ]
 
 
+MEANT = [
+    ("98030301a0", "the envelope's head in two bytes", "not canonical"),
+    ("83180301a0", "the op in two bytes", "not canonical"),
+    ("8303190001a0", "the request id in three bytes", "not canonical"),
+    ("8303c24101a0", "the request id as a big number", "tag"),
+    ("8303f93c00a0", "the request id as a float", "float"),
+    ("9f0301a0ff", "an envelope of indefinite length", "indefinite length"),
+    ("830301bfff", "a body of indefinite length", "indefinite length"),
+    ("d9d9f7830301a0", "the self-described tag", "tag"),
+    ("830301a000", "a byte after it", "trailing bytes"),
+    ("830501a200000000", "GET_EVENTS with its key twice", "repeated key"),
+    ("830501a1180000", "GET_EVENTS with its key in two bytes", "not canonical"),
+    ("831819" + "01a2010000" + "50" + "00" * 16, "QUERY with its keys in descending order", "not canonical"),
+]
+"""Messages that mean something to a lax reader, in other than the canonical bytes."""
+
+
 def cbor() -> dict[str, Any]:
     """What is canonical, and what is refused."""
     valid = [{"bytes": cbor2.dumps(value, canonical=True).hex(), "value": noted(value)} for value in VALID]
     refused = [{"name": name, "bytes": data, "reason": reason} for data, name, reason in REFUSED]
-    return {"section": "5", "valid": valid, "refused": refused}
+    meant = [{"name": name, "bytes": data, "reason": reason} for data, name, reason in MEANT]
+    return {"section": "5", "valid": valid, "refused": refused, "messages": meant}
 
 
 def noted(value: Any) -> Any:

@@ -182,6 +182,16 @@ def test_other_encodings_are_refused(case: Any) -> None:
         decode(raw(case))
 
 
+@named(VECTORS["cbor"]["messages"])
+def test_messages_in_other_bytes_are_refused(case: Any) -> None:
+    with pytest.raises(MalformedMessage):
+        m.decode_message(raw(case))
+    if case["reason"] not in ("trailing bytes", "float"):
+        op, number, body = cbor2.loads(raw(case))
+        canonical = cbor2.dumps([op, number, body], canonical=True)
+        assert m.decode_message(canonical)[1].OP in (3, 5, 25)
+
+
 def test_every_message_has_its_vectors() -> None:
     assert [case["op"] for case in VECTORS["messages"]["messages"]] == sorted(m.MESSAGES)
     for case in VECTORS["messages"]["messages"]:
