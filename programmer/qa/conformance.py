@@ -165,6 +165,7 @@ def run(bench: Bench, role: str, cases: Sequence[Case], told: Callable[[Result],
         result = _tried(bench, case)
         told(result)
         results.append(result)
+    bench.close()
     return Report(role, device, tuple(results))
 
 
@@ -174,13 +175,16 @@ def _tried(bench: Bench, case: Case) -> Result:
     try:
         bench.settle()
         case.run(bench)
-    except Failed as fault:
-        return Result(case, Outcome.FAIL, str(fault))
+        result = Result(case, Outcome.PASS)
     except NotRun as why:
-        return Result(case, Outcome.NOT_RUN, str(why))
+        result = Result(case, Outcome.NOT_RUN, str(why))
+    except Failed as fault:
+        result = Result(case, Outcome.FAIL, str(fault))
     finally:
         bench.clear_away()
-    return Result(case, Outcome.PASS)
+    if result.outcome is Outcome.FAIL:
+        bench.hang_up()
+    return result
 
 
 def chosen(cases: Iterable[Case], only: str) -> list[Case]:

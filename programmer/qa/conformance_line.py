@@ -14,6 +14,7 @@ from protocol.errors import NoiseError, ProtocolError
 from protocol.framing import Frame, FrameDecoder, encode_frame
 from protocol.link import HANDSHAKE_SEQ, HELLO_SEQ, Address, Kind, LinkTiming, address_type
 from protocol.noise import HandshakeState
+from protocol.responder import Bucket
 from protocol.session import (
     CAPABILITIES,
     VERSION,
@@ -30,8 +31,8 @@ from protocol.session import (
     tablet_handshake,
 )
 
-HELLOS_AT_ONCE, HELLO_EACH_MS = 24, 260
-"""Pace of greetings: well below what a pump may leave unanswered (32 at once, one more each 250 ms)."""
+HELLOS_AT_ONCE, HELLO_EACH_MS = 28, 260
+"""Pace of greetings: below what a pump may leave unanswered (32 at once, one more each 250 ms)."""
 WAND_DATA, WAND_HELLO = address_type(Address.WAND, Kind.DATA), address_type(Address.WAND, Kind.HELLO)
 PUMP_DATA, PUMP_HELLO = address_type(Address.PUMP, Kind.DATA), address_type(Address.PUMP, Kind.HELLO)
 PUMP_HANDSHAKE = address_type(Address.PUMP, Kind.HANDSHAKE)
@@ -125,6 +126,7 @@ class Talk:
         sending, receiving = handshake.split()
         self.sending, self.receiving = Channel(sending, Direction.TO_PUMP), Channel(receiving, Direction.FROM_PUMP)
         self.number = 0
+        self.over = False
 
     def sealed(self, message: m.Message) -> Frame:
         """The frame of the next request."""
@@ -170,7 +172,7 @@ class Bench:
 
     def __init__(self, line: Line, material: Material, entropy: Callable[[int], bytes], *, slow: bool = False) -> None:
         self.line, self.material, self.entropy, self.slow = line, material, entropy, slow
-        self._hellos: list[int] = []
+        self._hellos = Bucket(HELLOS_AT_ONCE, HELLO_EACH_MS)
         self._talk: Talk | None = None
         self.staged: list[bytes] = []
         self.before: tuple[int, bytes] | None = None
@@ -194,28 +196,39 @@ class Bench:
         self.line.frames(5)
         self.line.forget()
 
+    def hang_up(self) -> None:
+        """Use no session any more that a case has left open."""
+        if self._talk is not None:
+            self._talk.over = True
+
     def clear_away(self) -> None:
         """Abort what a case has staged, in the session that it has left open."""
         talk, staged = self._talk, self.staged
-        self._talk, self.staged = None, []
-        for txid in staged if talk is not None else ():
-            assert talk is not None
+        self.staged = []
+        if talk is None or talk.over:
+            return  # what was staged ended with its session
+        for txid in staged:
             try:
                 talk.ask(m.Abort(txid=txid))
             except Failed:
-                return  # the session is over, and with it what was staged
+                talk.over = True
+                return
+
+    def close(self) -> None:
+        """End in good order the session that is still open."""
+        if self._talk is not None and not self._talk.over:
+            self.line.ask(self._talk.sealed(m.Close(requests=0)))
+            self._talk.over = True
 
     def identify(self) -> Frame:
         """A fresh IDENTIFY."""
         return Frame(WAND_HELLO, HELLO_SEQ, w.encode_wand(w.Identify(nonce=self.entropy(8))))
 
     def pace(self) -> None:
-        """Wait until one more greeting may be sent."""
-        now = self.line.clock_ms()
-        self._hellos = [at for at in self._hellos if now - at < HELLOS_AT_ONCE * HELLO_EACH_MS]
-        if len(self._hellos) >= HELLOS_AT_ONCE:
-            self.line.pause(HELLO_EACH_MS)
-        self._hellos.append(self.line.clock_ms())
+        """Wait until one more greeting may be sent; it ends the session that a case may have left open."""
+        self._talk = None
+        while not self._hellos.take(self.line.clock_ms()):
+            self.line.pause(HELLO_EACH_MS // 4)
 
     def hello(self, kind: int = SessionKind.ROUTINE, *, low: int = VERSION, high: int = VERSION) -> m.HelloTablet:
         """A greeting with a fresh nonce."""
@@ -278,6 +291,15 @@ class Bench:
     def shake(self, payload: bytes) -> Frame | None:
         """Send a HANDSHAKE with these bytes."""
         return self.line.ask(Frame(PUMP_HANDSHAKE, HANDSHAKE_SEQ, payload))
+
+    def session(self) -> Talk:
+        """The routine session that the case before has left open, or a new one."""
+        talk = self._talk
+        if talk is not None and not talk.over and isinstance(talk.peer, Pairing):
+            if talk.lives():
+                return talk
+            talk.over = True
+        return self.open()
 
     def open(self, kind: SessionKind = SessionKind.ROUTINE, extra: bytes = b"") -> Talk:
         """A session that has proved itself with one KEEP_ALIVE."""

@@ -27,6 +27,7 @@ def goes_on(talk: Talk, after: str) -> None:
 
 def is_over(talk: Talk, after: str) -> None:
     """The session must not be answered any more."""
+    talk.over = True
     require(talk.line.silent(wire(talk.sealed(m.KeepAlive()))), f"the session goes on after {after}")
 
 
@@ -183,7 +184,7 @@ def _(bench: Bench) -> None:
 
 @case("link-repeat", "2", "a repeated request gets its cached reply, byte for byte, and is not executed again")
 def _(bench: Bench) -> None:
-    talk = bench.open()
+    talk = bench.session()
     frame = talk.sealed(m.GetStatus())
     first, second, third = (bench.line.ask(frame) for _ in range(3))
     require(second is not None, "the repeat was not answered")
@@ -194,7 +195,7 @@ def _(bench: Bench) -> None:
 
 @case("link-changed", "2", "the last number with other bytes has no effect")
 def _(bench: Bench) -> None:
-    talk = bench.open()
+    talk = bench.session()
     frame = talk.sealed(m.KeepAlive())
     talk.opened(bench.line.ask(frame))
     other = Frame(frame.address_type, frame.seq, bytes([frame.payload[0] ^ 1]) + frame.payload[1:])
@@ -204,7 +205,7 @@ def _(bench: Bench) -> None:
 
 @case("link-order", "2", "a number that is neither the last nor the next has no effect")
 def _(bench: Bench) -> None:
-    talk = bench.open()
+    talk = bench.session()
     seq = talk.sending.seq
     for wrong in ((seq + 1) % 256, (seq + 100) % 256, (seq + 254) % 256):
         frame = Frame(PUMP_DATA, wrong, bench.entropy(20))
@@ -214,7 +215,7 @@ def _(bench: Bench) -> None:
 
 @case("link-checksum", "1", "a frame with a wrong checksum is noise: ignored, and the session goes on")
 def _(bench: Bench) -> None:
-    talk = bench.open()
+    talk = bench.session()
     frame = talk.sealed(m.KeepAlive())
     require(bench.line.silent(harmed(frame)), "a frame with a wrong checksum was answered")
     talk.opened(bench.line.ask(frame))

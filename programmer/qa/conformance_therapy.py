@@ -58,14 +58,14 @@ def commit(message: m.StageProgram, answer: m.Staged, **changes: bytes) -> m.Com
 
 @case("status", "8", "STATUS is complete, and its program has the digest that it names")
 def _(bench: Bench) -> None:
-    status = bench.open().status()
+    status = bench.session().status()
     require(program_digest(status.program)[:8] == status.program_digest8, "the digest is not that of the program")
     bench.before = (status.epoch, status.program_digest8)
 
 
 @case("events", "8", "GET_EVENTS gives a page that begins where it was asked for")
 def _(bench: Bench) -> None:
-    talk = bench.open()
+    talk = bench.session()
     status = talk.status()
     answer = talk.ask(m.GetEvents(cursor=status.events_first))
     if not isinstance(answer, m.Events):
@@ -76,7 +76,7 @@ def _(bench: Bench) -> None:
 
 @case("anchor", "6", "ANCHOR is answered with the witness record of the newest order")
 def _(bench: Bench) -> None:
-    talk = bench.open()
+    talk = bench.session()
     status, nonce = talk.status(), bench.entropy(16)
     answer = talk.ask(m.Anchor(nonce=nonce))
     if not isinstance(answer, m.Anchored):
@@ -94,7 +94,7 @@ def _(bench: Bench) -> None:
 
 @case("stage-read-back", "6", "a proposal is read back as it was staged, with its digest and its total of 24 h")
 def _(bench: Bench) -> None:
-    talk = bench.open()
+    talk = bench.session()
     message, answer = staged(bench, talk)
     require(answer.txid == message.txid, "STAGED names another transaction")
     digest = Content(m.OrderKind.PROGRAM, message.program, 0, m.Discrepancy.NONE).digest()
@@ -110,7 +110,7 @@ def _(bench: Bench) -> None:
 
 @case("stage-abort", "6", "ABORT buries a proposal for ever")
 def _(bench: Bench) -> None:
-    talk = bench.open()
+    talk = bench.session()
     message, _ = staged(bench, talk)
     require(isinstance(talk.ask(m.Abort(txid=message.txid)), m.Aborted), "ABORT was not answered by ABORTED")
     refused(talk.ask(m.ReadBack(txid=message.txid)), Refusal.EXPIRED)
@@ -121,7 +121,7 @@ def _(bench: Bench) -> None:
 
 @case("query-is-final", "6", "QUERY of an unknown transaction is NOT_APPLIED, and it can never be staged after that")
 def _(bench: Bench) -> None:
-    talk = bench.open()
+    talk = bench.session()
     message = proposal(bench, talk.status())
     answer = talk.ask(m.Query(txid=message.txid, base_epoch=message.base_epoch))
     require(isinstance(answer, m.NotApplied), f"QUERY was answered by {type(answer).__name__}")
@@ -130,27 +130,27 @@ def _(bench: Bench) -> None:
 
 @case("stage-used", "6", "a proposal that is staged is not staged a second time")
 def _(bench: Bench) -> None:
-    talk = bench.open()
+    talk = bench.session()
     message, _ = staged(bench, talk)
     refused(talk.ask(message), Refusal.TX_USED)
 
 
 @case("new-session-buries", "6", "a new session buries what was staged")
 def _(bench: Bench) -> None:
-    message, _ = staged(bench, bench.open())
+    message, _ = staged(bench, bench.session())
     refused(bench.open().ask(m.ReadBack(txid=message.txid)), Refusal.EXPIRED)
 
 
 @case("refuse-epoch", "6", "REFUSED EPOCH: a proposal on another epoch")
 def _(bench: Bench) -> None:
-    talk = bench.open()
+    talk = bench.session()
     message = proposal(bench, talk.status())
     refused(talk.ask(message.model_copy(update={"base_epoch": message.base_epoch + 1})), Refusal.EPOCH)
 
 
 @case("refuse-ahead", "6", "REFUSED MALFORMED: a transaction id from the pump's future")
 def _(bench: Bench) -> None:
-    talk = bench.open()
+    talk = bench.session()
     status = talk.status()
     message = proposal(bench, status).model_copy(update={"txid": new_txid(bench, status, 3_600)})
     bench.staged.append(message.txid)
@@ -159,7 +159,7 @@ def _(bench: Bench) -> None:
 
 @case("refuse-unknown", "6", "REFUSED UNKNOWN_TX: READ_BACK and COMMIT of what was never staged")
 def _(bench: Bench) -> None:
-    talk = bench.open()
+    talk = bench.session()
     message = proposal(bench, talk.status())
     refused(talk.ask(m.ReadBack(txid=message.txid)), Refusal.UNKNOWN_TX)
     nothing = m.Commit(txid=message.txid, token=bytes(8), digest=bytes(32), head=bytes(16), signatures=(bytes(64),))
@@ -168,7 +168,7 @@ def _(bench: Bench) -> None:
 
 @case("refuse-program-changed", "6", "REFUSED PROGRAM_CHANGED: a refill for another program than the running one")
 def _(bench: Bench) -> None:
-    talk = bench.open()
+    talk = bench.session()
     status = talk.status()
     message = m.StageRefill(
         txid=new_txid(bench, status),
@@ -184,7 +184,7 @@ def _(bench: Bench) -> None:
 
 @case("refuse-limits", "6", "REFUSED LIMIT_*: dose, alarm volume and refill far beyond the pump's own limits")
 def _(bench: Bench) -> None:
-    talk = bench.open()
+    talk = bench.session()
     status = talk.status()
     limits = tuple(item for item in Refusal if item.name.startswith("LIMIT_"))
     for change in ({"dose_ng_per_day": HIGHEST}, {"alarm_nl": HIGHEST}):
@@ -206,7 +206,7 @@ def _(bench: Bench) -> None:
 
 @case("refuse-not-read-back", "6", "REFUSED NOT_READ_BACK: COMMIT before READ_BACK; the proposal is buried")
 def _(bench: Bench) -> None:
-    talk = bench.open()
+    talk = bench.session()
     message, answer = staged(bench, talk)
     refused(talk.ask(commit(message, answer)), Refusal.NOT_READ_BACK)
     refused(talk.ask(m.ReadBack(txid=message.txid)), Refusal.EXPIRED)
@@ -214,7 +214,7 @@ def _(bench: Bench) -> None:
 
 @case("refuse-token", "6", "REFUSED TOKEN: COMMIT with another token; the proposal is buried")
 def _(bench: Bench) -> None:
-    talk = bench.open()
+    talk = bench.session()
     message, answer = staged(bench, talk)
     talk.ask(m.ReadBack(txid=message.txid))
     refused(talk.ask(commit(message, answer, token=bench.entropy(8))), Refusal.TOKEN)
@@ -223,7 +223,7 @@ def _(bench: Bench) -> None:
 
 @case("refuse-digest", "6", "REFUSED DIGEST: COMMIT of another content; the proposal is buried")
 def _(bench: Bench) -> None:
-    talk = bench.open()
+    talk = bench.session()
     message, answer = staged(bench, talk)
     talk.ask(m.ReadBack(txid=message.txid))
     refused(talk.ask(commit(message, answer, digest=bench.entropy(32))), Refusal.DIGEST)
@@ -232,7 +232,7 @@ def _(bench: Bench) -> None:
 
 @case("refuse-nobody", "6", "REFUSED TABLET_CREDENTIAL or SIGNER_UNKNOWN: COMMIT while nobody was presented")
 def _(bench: Bench) -> None:
-    talk = bench.open()
+    talk = bench.session()
     message, answer = staged(bench, talk)
     talk.ask(m.ReadBack(txid=message.txid))
     refused(talk.ask(commit(message, answer)), Refusal.TABLET_CREDENTIAL, Refusal.SIGNER_UNKNOWN)
@@ -241,7 +241,7 @@ def _(bench: Bench) -> None:
 
 @case("refuse-credential", "6", "REFUSED: an unknown digest, and bytes that are no credential")
 def _(bench: Bench) -> None:
-    talk = bench.open()
+    talk = bench.session()
     refused(talk.ask(m.Present(position=2, credential=bench.entropy(32))), Refusal.SIGNER_UNKNOWN)
     refused(talk.ask(m.Present(position=2, credential=bench.entropy(100))), Refusal.CREDENTIAL)
     refused(
@@ -253,24 +253,24 @@ def _(bench: Bench) -> None:
 
 @case("refuse-alarm", "8", "REFUSED NO_SUCH_ALARM: an alarm that does not sound cannot be silenced")
 def _(bench: Bench) -> None:
-    refused(bench.open().ask(m.SilenceAlarm(alarm=0x8000)), Refusal.NO_SUCH_ALARM)
+    refused(bench.session().ask(m.SilenceAlarm(alarm=0x8000)), Refusal.NO_SUCH_ALARM)
 
 
 @case("refuse-kind", "4", "REFUSED NOT_IN_THIS_SESSION: what belongs to the card, in a routine session")
 def _(bench: Bench) -> None:
-    talk = bench.open()
+    talk = bench.session()
     for message in (m.Pair(tablet_id="QA"), m.ConfirmPattern(pattern=bytes([1] * 6))):
         refused(talk.ask(message), Refusal.NOT_IN_THIS_SESSION)
 
 
 @case("refuse-reply", "5", "REFUSED UNSUPPORTED: a reply sent as a request")
 def _(bench: Bench) -> None:
-    refused(bench.open().ask(m.Alive()), Refusal.UNSUPPORTED)
+    refused(bench.session().ask(m.Alive()), Refusal.UNSUPPORTED)
 
 
 @case("stage-expires", "6", "a proposal that is not committed is buried after its time", slow=True)
 def _(bench: Bench) -> None:
-    talk = bench.open()
+    talk = bench.session()
     message, answer = staged(bench, talk)
     require(answer.expires_in_s >= STAGED_S, f"the proposal lives {answer.expires_in_s} s only")
     for _ in range(answer.expires_in_s + 2):
@@ -283,6 +283,6 @@ def _(bench: Bench) -> None:
 def _(bench: Bench) -> None:
     if bench.before is None:
         raise NotRun("no status was read at the beginning")
-    status = bench.open().status()
+    status = bench.session().status()
     require((status.epoch, status.program_digest8) == bench.before, "the pump runs another program than before")
     require(not status.staged, "a proposal is still staged")
