@@ -1,4 +1,4 @@
-"""``programmer qa conformance``: does an adapter or a pump do what the specification says?"""
+"""``programmer qa``: scenarios and their transcripts; does an adapter or a pump do what the specification says?"""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from programmer.cli import talk
+from programmer.cli import qa_run, talk
 from programmer.cli.exits import Exit
 from programmer.cli.parsers import add_port, command
 
@@ -15,15 +15,24 @@ if TYPE_CHECKING:
     from programmer.qa.conformance_line import Material
 
 QUIET_MS = 200
+OTHERS = {"run": qa_run.run, "replay": qa_run.replay, "schema": qa_run.schema}
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:
     parser = command(
         "qa",
+        "run tests/scenarios --junit out.xml",
+        "replay visit.jsonl",
+        "schema",
         "conformance --port /dev/ttyACM0",
         "conformance --port /dev/ttyACM0 --role pump --data DIR --card card.txt --json report.json",
     )
-    parser.add_argument("check", choices=("conformance",), help="try every case that can be tried, and print a report")
+    parser.add_argument(
+        "check",
+        choices=("conformance", *OTHERS),
+        help="conformance: try every case that can be tried, and print a report (the options below are its own); "
+        "run: scenarios; replay: a transcript; schema: of scenario files; 'qa run --help' and so on explain these",
+    )
     add_port(parser)
     parser.add_argument(
         "--role", choices=("adapter", "pump"), default="adapter", help="what is under test (default: adapter)"
@@ -42,7 +51,9 @@ def _options(arguments: list[str]) -> argparse.Namespace:
 
 
 def run(arguments: list[str]) -> int:
-    """Run the cases; 0 when nothing failed, 1 when something did, 3 when nothing answers."""
+    """Do what the first word says; for conformance 0 when nothing failed, 1 when something did, 3 without answer."""
+    if arguments and arguments[0] in OTHERS:
+        return OTHERS[arguments[0]](arguments[1:])
     options = _options(arguments)
     from drivers.address import parse_address
     from drivers.runner import monotonic_ms

@@ -28,7 +28,6 @@ from programmer.qa.world_tablet import WorldTablet
 VIA = ("simulation", "tcp", "pty")
 LONG_MS = 3_600_000
 """After so much time nobody holds the wand any more: the session ends and the next act is another visit."""
-FULL = "full"
 LATE_MS = 600_000
 WAND = {"lifted": 0, "placed": 5}
 RAISED = {"ALARM_RAISED:LOW_RESERVOIR": "F-A01", "ALARM_RAISED:EMPTY": "F-A02"}
@@ -239,12 +238,16 @@ def run(
     count = 1
     while result.passed:
         later = _once(_byte(scenario, count), seed, via, None)
-        if not later.passed and "did not fire" in later.failure or "has not fired" in later.failure:
+        if (not later.passed and "did not fire" in later.failure) or "has not fired" in later.failure:
             break
         result, count = later, count + 1
     if not result.passed and artefacts is not None and count > 1:
         result = _once(_byte(scenario, count - 1), seed, via, artefacts)
     return replace(result, title=scenario.title, cases=count)
+
+
+def _planted(scenario: Scenario) -> set[str]:
+    return {step.fault.id for step in scenario.file.steps if step.fault is not None}
 
 
 def _byte(scenario: Scenario, byte: int) -> Scenario:

@@ -212,9 +212,10 @@ class Actors:
             tablet.shell().withdraw()
 
     def _silence(self, actor: str, act: Act, tablet: WorldTablet) -> None:
-        if act.silence not in Alarm.__members__:
+        alarm = Alarm.__members__.get(str(act.silence))
+        if alarm is None:
             raise ActImpossible(f"there is no alarm {act.silence}; known are {', '.join(Alarm.__members__)}")
-        seconds = tablet.shell().silence(Alarm[act.silence])
+        seconds = tablet.shell().silence(alarm)
         tablet.view.says.append(f"The pump's sound pauses for {seconds} s.")
 
     def _leave(self, actor: str, act: Act, tablet: WorldTablet) -> None:

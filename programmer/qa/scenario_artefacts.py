@@ -1,4 +1,4 @@
-"""What a failed run leaves behind, in a folder of its own: trace, bytes, the pump's truth, the tablet's view, the log."""
+"""What a failed run leaves behind, in a folder of its own: trace, bytes, pump truth, tablet view, the log."""
 
 import json
 import shutil

@@ -205,4 +205,3 @@ class WorldTablet:
         if self._shell is not None:
             self._shell.desk.line.close()
         self._stop()
-
