@@ -93,7 +93,7 @@ class _Run:
             try:
                 self._step(step)
             except (StepFailed, ControlRefused, ActImpossible, FaultError) as error:
-                return f"{where}: {error}"
+                return "; ".join([f"{where}: {error}", *self._unfired()])
             wrong = self._judge(judges.EVERY_STEP)
             if wrong:
                 return f"{where}: {'; '.join(wrong)}"
@@ -195,6 +195,14 @@ class _Run:
     def _fired(self) -> list[str]:
         return [*self.pump.fired, *self._truth()["fired"]]
 
+    def _unfired(self) -> list[str]:
+        fired = self._fired()
+        return [
+            f"the fault {fault} was planted and did not fire"
+            for fault in dict.fromkeys(self.planted)
+            if fired.count(fault) < self.planted.count(fault)
+        ]
+
     def fired(self) -> list[str]:
         """Ids of all faults that happened, those that the pump's own state raised included."""
         words = event_words(self.pump.memory())
@@ -210,9 +218,7 @@ class _Run:
         wrong = [unexpected(tablet.view) for tablet in self.tablets.values() if not tablet.view.claimed]
         wrong += self._judge(judges.AT_THE_END)
         fired, covers = set(self.fired()), {item for item in self.file.covers if not item.startswith("hazard:")}
-        for fault in dict.fromkeys(self.planted):
-            if self._fired().count(fault) < self.planted.count(fault):
-                wrong.append(f"the fault {fault} was planted and did not fire")
+        wrong += self._unfired()
         for fault in sorted(covers - fired - set(self.planted)):
             wrong.append(f"'covers' names {fault}, which did not happen")
         for fault in sorted(fired - covers):
