@@ -8,6 +8,7 @@ laid over every world that has this part: two bit operations for each further st
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 from tests.model.world import Model, Tablet, Violation, World
 
@@ -35,7 +36,6 @@ def mask(*names: str) -> int:
 
 Events = Callable[[World], Iterable[tuple[str, World]]]
 _ONE_REPEAT = 1 << AT["repeats"]
-_EVERYWHERE = (1 << sum(FIELDS.values())) - 1
 
 
 @dataclass
@@ -45,11 +45,6 @@ class Actor:
     sees: int
     events: Events
     known: dict[int, tuple[int, ...]] = field(default_factory=dict)
-
-    @property
-    def leaves(self) -> int:
-        """What it never changes, other than by adding requests."""
-        return _EVERYWHERE & ~self.sees
 
 
 @dataclass
@@ -101,15 +96,25 @@ class Exploration:
         assert isinstance(second, Tablet)
         assert isinstance(link, tuple)
         applied = (value["applied"] & 3, value["applied"] >> 2)
-        rest = {name: value[name] for name in ("foreign", "repeats", "fresh", "sent")}
-        return World(value["pump"], (first, second), *link, applied, bool(value["old"]), **rest)
+        return World(
+            pump=value["pump"],
+            tablets=(first, second),
+            connected=link[0],
+            reply=link[1],
+            applied=applied,
+            old=bool(value["old"]),
+            foreign=value["foreign"],
+            repeats=value["repeats"],
+            fresh=value["fresh"],
+            sent=value["sent"],
+        )
 
     # what follows
 
     def _actors(self) -> list[Actor]:
         model = self.model
         tablets = [
-            Actor(mask("pump", f"tablet {who}", "link", "old"), lambda world, who=who: model.tablet_events(world, who))
+            Actor(mask("pump", f"tablet {who}", "link", "old"), partial(model.tablet_events, who=who))
             for who in range(model.tablets)
         ]
         return [*tablets, Actor(mask("pump", "link", "old", "foreign"), model.pump_events)]
@@ -118,16 +123,13 @@ class Exploration:
         bit = 1 << number
         who, _ = self.model.request(bit)
         sees = mask("pump", f"tablet {who}", "link", "old", "applied")
-        return Actor(sees, lambda world: self.model.deliver(world, bit))
+        return Actor(sees, partial(self.model.deliver, bit=bit))
 
     def _learn(self, actor: Actor, seen: int) -> tuple[int, ...]:
-        found = tuple(dict.fromkeys(self.pack(after) for _, after in actor.events(self._seen(seen))))
+        """What can follow in a world of which only this part is there; the rest is the very first of its kind."""
+        found = tuple(dict.fromkeys(self.pack(after) for _, after in actor.events(self.unpack(seen))))
         actor.known[seen] = found
         return found
-
-    def _seen(self, seen: int) -> World:
-        """A world with this part and nothing else in it: the rest is the very first of its kind."""
-        return self.unpack(seen)
 
     def _check(self, world: int, who: int) -> None:
         self.model.check(self.unpack(world), who)

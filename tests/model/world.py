@@ -27,12 +27,14 @@ from protocol.order import Content
 from tests.protocol.make import PROGRAM
 
 BASE = 6
-NUMBER = (1_700_000_000).to_bytes(4, "big")
+SECOND = 1_700_000_000
 
 
 def _stage(name: int, dose: int, base_epoch: int) -> m.StageProgram:
+    """A proposal; those on one epoch are made in one second."""
+    txid = (SECOND + base_epoch - BASE).to_bytes(4, "big") + bytes([name]) * 12
     program = PROGRAM.model_copy(update={"dose_ng_per_day": dose})
-    return m.StageProgram(txid=NUMBER + bytes([name]) * 12, base_epoch=base_epoch, program=program, annex=bytes(32))
+    return m.StageProgram(txid=txid, base_epoch=base_epoch, program=program, annex=bytes(32))
 
 
 STAGES = (_stage(0xA, 115_000, BASE), _stage(0xB, 90_000, BASE))
@@ -369,7 +371,7 @@ class Model:
                     tx, _ = self.tablet_step(tx, c.Replied(reply))
                 except c.OutOfTurn as error:
                     raise Violation("I4: a reconnection brings an answer that nobody understands") from error
-        wrapped = pump.memory.oldest_epoch > BASE + 1
+        wrapped = bool(self.foreign) and pump.memory.oldest_epoch > BASE + 1
         if tx.state is State.UNRESOLVED and wrapped:
             return
         if tx.state not in c.FINAL:
