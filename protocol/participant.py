@@ -269,7 +269,7 @@ def _stage(state: Participant, message: Stage, situation: Situation, rules: Rule
     if message.base_epoch != memory.epoch:
         return state, (_refused(message, Refusal.EPOCH),)
     if memory.lost or memory.epoch >= EPOCH_MAX:
-        return state, (_refused(message, Refusal.MEMORY),)
+        return state, (_refused(message, Refusal.SAFE_STATE if memory.lost else Refusal.MEMORY),)
     running_digest = program_digest(situation.running)
     if isinstance(message, StageRefill) and message.program_digest != running_digest:
         return state, (_refused(message, Refusal.PROGRAM_CHANGED),)

@@ -459,7 +459,7 @@ def test_where_memory_was_lost_only_what_is_known_is_answered() -> None:
     assert ask(state, m.Query(txid=tx(6), base_epoch=5))[1] == committed(6)
     assert ask(state, m.Query(txid=tx(3), base_epoch=6))[1] == m.NotApplied(txid=tx(3))
     refusal(ask(state, m.Abort(txid=tx(50)))[1], Refusal.UNKNOWN_TX)
-    refusal(ask(state, stage())[1], Refusal.MEMORY)
+    refusal(ask(state, stage())[1], Refusal.SAFE_STATE)
 
 
 def test_nothing_is_staged_upon_the_last_epoch() -> None:
