@@ -6,8 +6,8 @@ import pytest
 
 from drivers.virtual import alarms, nvm, record
 from protocol.event_codes import EventCode
-from protocol.messages import Abort, Alarm, Indeterminate, Mode, NotApplied, Query, Refusal
-from tests.virtual.clinic import START_MS, Visit, make_host, new_txid, program, tx_named
+from protocol.messages import Abort, Aborted, Alarm, Indeterminate, Mode, NotApplied, Query, Refusal, Staged
+from tests.virtual.clinic import START_MS, START_S, Visit, make_host, new_txid, program, tx_named
 
 TX = tx_named("tx")
 
@@ -143,3 +143,17 @@ def test_upon_the_last_epoch_nothing_is_staged_and_everything_is_told(host, visi
     assert (s.epoch, s.dose_ng_per_day) == (2**32 - 1, 101_000)
     assert again.ask(again.stage_message(TX, s, program())).reasons == (Refusal.MEMORY,)
     assert again.ask(Query(txid=TX, base_epoch=2**32 - 1)) == NotApplied(txid=TX)
+
+
+def test_seventy_dropped_proposals_stay_forbidden_through_a_restart(host, visit):
+    """The ring has 64 places: what gave way is forbidden by the floor, which is as durable."""
+    dropped = [(START_S - 100 + n).to_bytes(4, "big") + tx_named(f"dropped {n}")[4:] for n in range(70)]
+    for txid in dropped:
+        assert visit.ask(Abort(txid=txid)) == Aborted(txid=txid)
+    after = _reboot(host)
+    assert after.state.participant.memory == host.state.participant.memory
+    assert after.state.participant.memory.tx_floor == START_S - 100 + 7
+    again = Visit(after.feed, visit.now).connect()
+    for txid in dropped:
+        assert again.ask(again.stage_message(txid, again.status(), program())).reasons == (Refusal.TX_USED,)
+    assert isinstance(again.ask(again.stage_message(TX, again.status(), program())), Staged)
