@@ -84,6 +84,9 @@ from protocol.participant import (
 from protocol.session import SessionKind
 
 
+REFUSED_MOST = 5
+
+
 class Firmware:
     """The reducer for one provisioned pump; holds no state of its own."""
 
@@ -180,7 +183,7 @@ class Firmware:
             case Ended():
                 return self._ended(state, event, clock_ms)
             case Asked():
-                return self._asked(state, event, now_ms, clock_ms)
+                return _counted(event.message, self._asked(state, event, now_ms, clock_ms))
             case Needle():
                 moved, _ = physics.needle(state.physics, withdraw_nl=event.withdraw_nl, inject_nl=event.inject_nl)
                 return replace(state, physics=moved, hands=True), (Save(),)
@@ -352,3 +355,18 @@ class Firmware:
 
 def _refuse(message: Message, reason: messages.Refusal) -> Reply:
     return Reply(Refused(op=message.OP, txid=b"", reasons=(reason,)))
+
+
+def _counted(message: Message, result: Step) -> Step:
+    """Refusals are counted; with the last one that the pump bears it says that the session is over."""
+    state, out = result
+    refusal = next((o.message for o in out if isinstance(o, Reply) and isinstance(o.message, Refused)), None)
+    asks_whether_known = isinstance(message, Present) and len(message.credential) == DIGEST_BYTES
+    if refusal is None or state.session is None or asks_whether_known:
+        return result
+    session = replace(state.session, refused=state.session.refused + 1)
+    state = replace(state, session=session)
+    if session.refused < REFUSED_MOST:
+        return state, out
+    over = refusal.model_copy(update={"reasons": (*refusal.reasons[:15], messages.Refusal.SESSION_OVER)})
+    return state, tuple(Reply(over) if isinstance(o, Reply) and o.message is refusal else o for o in out)
