@@ -133,7 +133,11 @@ class Firmware:
         memory = booted.memory if staged is None else booted.memory.buried(staged)
         counters = replace(state.counters, resets=state.counters.resets + 1)
         state = course.run(replace(state, session=None), clock_ms)
-        log = state.log.add(clock_ms, EventCode.RESET, counters.resets)
+        log = state.log
+        if _in_session(log):
+            log = log.add(clock_ms, EventCode.SESSION_INTERRUPTED)
+            counters = replace(counters, interrupted=min(0xFFFF, counters.interrupted + 1))
+        log = log.add(clock_ms, EventCode.RESET, counters.resets)
         if booted.health is nvm.Health.SLOT_BAD:
             log = log.add(clock_ms, EventCode.SLOT_BAD)
         if booted.record is None:
@@ -351,6 +355,13 @@ class Firmware:
             code = EventCode.PROGRAM_IN_FORCE
         state = replace(state, log=state.log.add(clock_ms, code, effect.memory.epoch))
         return course.settle(state, clock_ms)
+
+
+def _in_session(log: EventLog) -> bool:
+    """Whether the log tells of a session that has begun and not ended, as when the power fails in it."""
+    begun = (EventCode.SESSION_OPENED, EventCode.BREAK_GLASS_OPENED)
+    ended = (EventCode.SESSION_CLOSED, EventCode.SESSION_INTERRUPTED)
+    return next((e.code in begun for e in reversed(log.entries) if e.code in begun + ended), False)
 
 
 def _refuse(message: Message, reason: messages.Refusal) -> Reply:
