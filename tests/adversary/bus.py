@@ -14,7 +14,7 @@ from cobs import cobs
 
 from protocol import messages as m
 from protocol.event_codes import EventCode
-from tests.adversary.world import NEW_DOSE, TO_PUMP, TO_TABLET, World, copied, facts, fresh_host
+from tests.adversary.world import GIVEN_UP, NEW_DOSE, TO_PUMP, TO_TABLET, World, copied, facts, fresh_host
 
 OLD_DOSE = 100_000
 LATE_MS = (100, 340, 360, 720, 1_500, 4_900, 5_100, 6_500, 20_000, 1_900_000)
@@ -168,6 +168,8 @@ class Bus:
     """Does harms, and judges their ends."""
 
     session: Recorded
+    recover_every: int = 1
+    """Of the ends that leave the tablet in doubt, so many-th is followed on into the next session, which tells it."""
     counts: Counter[str] = field(default_factory=Counter)
     followed: int = 0
     _known: dict[tuple[int, tuple[Delivery, ...]], list[tuple[object, str]]] = field(default_factory=dict)
@@ -175,7 +177,7 @@ class Bus:
     _spare: tuple[int, World, object] | None = None
 
     def _world(self, at: int) -> tuple[World, object]:
-        """The world before a frame, without that frame, and its facts; one that no delivery has touched serves again."""
+        """The world before a frame, without that frame, and its facts; an untouched one serves again."""
         if self._spare is not None and self._spare[0] == at:
             return self._spare[1:]
         world = copied(self.session.before[at])
@@ -203,6 +205,8 @@ class Bus:
         self._spare = (harm.at, world, base) if end is not None and now == base else None
         if end is None:
             self.followed += 1
+            if self.followed % self.recover_every:
+                world.tries = GIVEN_UP
             end = judged(world.run())
         for rest, state in passed:
             self._known.setdefault((harm.at, rest), []).append((state, end))
@@ -227,10 +231,12 @@ def judged(world: World) -> str:
     assert log.count(EventCode.SESSION_OPENED) == ended, "each session in the pump has its end in the log"
     assert log.count(EventCode.SESSION_INTERRUPTED) == state.counters.interrupted
     assert world.opened == world.ended, "each session of the tablet has its end"
-    assert world.finished, "once the harm is over a tablet gets through"
-    if world.script == "change":
+    if world.script == "change" and world.finished:
         assert changes == 1
         return "in its own session"
+    if world.script == "change":
+        return "committed, not told" if changes else "not applied, not told"
+    assert world.finished, "once the harm is over a tablet gets through"
     word = world.answers[1]
     assert isinstance(word, m.Committed if changes else m.NotApplied), "the last word is the truth"
     return "committed, told later" if changes else "not applied"

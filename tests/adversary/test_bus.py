@@ -11,10 +11,10 @@ from tests.adversary.world import Draw, copied, facts, fresh_host
 LOCAL_STEP = 20
 
 
-def attacked(step: int) -> Bus:
+def attacked(step: int, recover_every: int) -> Bus:
     earlier, session = two_sessions()
     assert session.size >= 2_000
-    bus = Bus(session)
+    bus = Bus(session, recover_every)
     began = time.perf_counter()
     ends: dict[str, int] = {}
     for harm in islice(harms(session, earlier), 0, None, step):
@@ -24,18 +24,18 @@ def attacked(step: int) -> Bus:
     total = sum(ends.values())
     print(f"\nadversary bus: {total} variants of {session.size} bytes, {seconds:.1f} s, {total / seconds:.0f}/s")
     print(f"  followed to the end: {bus.followed}; ends: {ends}; {dict(bus.counts)}")
-    assert ends.keys() == {"in its own session", "committed, told later", "not applied"}
+    assert {"in its own session", "committed, told later", "not applied"} <= ends.keys()
     return bus
 
 
 def test_a_twentieth_of_all_harms() -> None:
-    assert sum(attacked(LOCAL_STEP).counts.values()) >= 5_000
+    assert sum(attacked(LOCAL_STEP, 10).counts.values()) >= 5_000
 
 
 @pytest.mark.full
 @pytest.mark.grid
 def test_all_harms() -> None:
-    assert sum(attacked(1).counts.values()) >= 100_000
+    assert sum(attacked(1, 2).counts.values()) >= 100_000
 
 
 @pytest.mark.parametrize("pump", ["the same", "another day", "new"])

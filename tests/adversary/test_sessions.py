@@ -54,7 +54,9 @@ def hello_bits(kind: SessionKind, step: int) -> int:
         for bit in range(0, 8 * size, step):
             met = []
 
-            def change(frame: Frame, bit: int = bit, which: int = which, met: list[int] = met) -> Frame:
+            def change(
+                frame: Frame, bit: int = bit, which: int = which, size: int = size, met: list[int] = met
+            ) -> Frame:
                 if frame.address_type & 0xF != which:
                     return frame
                 assert len(frame.payload) == size, "every bit is tried"
@@ -110,7 +112,7 @@ def test_true_handshakes_without_a_message_after_them_leave_the_memory_as_it_was
     before = facts(host.state)
     for number in range(200):
         world = World(host, f"silent {number}", "recover", number * 2_000)
-        while not (body_of(world.flights[0][2])[:2] == bytes((DATA, 0))):
+        while body_of(world.flights[0][2])[:2] != bytes((DATA, 0)):
             world.step()
     assert host._connection.curve_work == 200
     assert facts(host.state) == before

@@ -36,6 +36,7 @@ from tests.virtual.clinic import (
 TO_PUMP, TO_TABLET = 0, 1
 NEW_DOSE = 115_000
 AGAIN_MS = 6_000
+GIVEN_UP = 5
 Flight = tuple[int, int, bytes]
 """When it arrives, for whom, and the bytes."""
 
@@ -117,7 +118,7 @@ class World:
             self._take(self.tablet.handle_timeout(self.now))
             self._send()
             return True
-        if not self.finished and self.tries < 5:
+        if not self.finished and self.tries < GIVEN_UP:
             self.tries += 1
             self.script = "recover"
             self.now += AGAIN_MS
