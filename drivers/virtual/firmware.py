@@ -153,7 +153,8 @@ class Firmware:
             trust=record.trust(image, self.identity.roots),
             verified=(),
         )
-        rate = achieved_rate(self.running(state), self.identity.profile)
+        stopped = state.override is Mode.STOPPED  # also where the program is lost: nothing starts by itself
+        rate = 0 if stopped else achieved_rate(self.running(state), self.identity.profile)
         if rate != physics.read(state.physics).rate_nl_day:
             state = replace(state, physics=physics.set_rate(state.physics, rate))
         return course.settle(state, clock_ms)

@@ -1,4 +1,4 @@
-"""No key and nonce ever seal two plaintexts: the true connections over a line that loses, repeats, holds back, restarts.
+"""No key and nonce seal two plaintexts: the true connections over a line that loses, repeats, holds back, restarts.
 
 Every sealing of every cipher in the process is kept. The curve alone is replaced by a cheap commutative function, so
 that many sessions fit; keys stay different for each session. Retries send stored bytes: nothing is sealed a second
