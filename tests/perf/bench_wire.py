@@ -99,7 +99,8 @@ def change_bytes(first_request: int = 0) -> tuple[int, int]:
     shell.sign_and_send(DOCTOR)  # the pump has verified the credentials once
     shell.read()
     shell.propose(dose(115_000))
-    shell.desk.line.connection._request_id += first_request  # type: ignore[attr-defined]
+    connection = shell.desk.line.connection  # type: ignore[attr-defined]
+    connection._request_id = max(connection._request_id, first_request)
     counts: dict[str, int] = {}
     ask = shell.desk.line.exchange
 
