@@ -83,7 +83,6 @@ from protocol.participant import (
 )
 from protocol.session import SessionKind
 
-
 REFUSED_MOST = 5
 
 
