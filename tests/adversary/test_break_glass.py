@@ -205,7 +205,15 @@ def test_no_trace_of_break_glass_raises_delivery_to_a_small_depth() -> None:
 @pytest.mark.full
 @pytest.mark.grid
 def test_no_trace_of_break_glass_raises_delivery_to_a_larger_depth() -> None:
-    assert explored(1, 7)[0] > 10_000
+    assert explored(1, 8)[0] > 5_000
+
+
+@pytest.mark.full
+@pytest.mark.grid
+def test_no_trace_of_break_glass_of_any_length_raises_delivery() -> None:
+    states, _, closed = explored(12, 60)
+    assert closed, "every reachable state was found"
+    assert states > 5_000
 
 
 def filled_log(state: PumpState) -> PumpState:

@@ -39,6 +39,16 @@ class Seals:
         self.seen[place] = hash(data)
 
 
+def cheap_public(private: bytes) -> bytes:
+    """In place of the curve: the private key itself, below 2^254 as a canonical key is."""
+    return private[:31] + bytes((private[31] & 0x3F,))
+
+
+def cheap_dh(private: bytes, public: bytes) -> bytes:
+    """The same from either side, another one for each pair of keys."""
+    return hashlib.sha256(b"".join(sorted((cheap_public(private), public)))).digest()
+
+
 @pytest.fixture
 def seals(monkeypatch: pytest.MonkeyPatch) -> Seals:
     found = Seals()
@@ -50,8 +60,8 @@ def seals(monkeypatch: pytest.MonkeyPatch) -> Seals:
         return encrypt(self, ad, plaintext)
 
     monkeypatch.setattr(CipherState, "encrypt_with_ad", noted)
-    monkeypatch.setattr(noise, "public_key", lambda private: private)
-    monkeypatch.setattr(noise, "dh", lambda one, other: hashlib.sha256(b"".join(sorted((one, other)))).digest())
+    monkeypatch.setattr(noise, "public_key", cheap_public)
+    monkeypatch.setattr(noise, "dh", cheap_dh)
     return found
 
 
@@ -66,11 +76,11 @@ class Line:
         self.draw = Draw(f"pump {seed}")
         self.pump = self._pump()
         keys = TabletKeys(TABLET, key("tablet"))
-        pairing = Pairing("VP-0007", key("pump static"), key("psk"))
+        pairing = Pairing("VP-0007", cheap_public(key("pump static")), key("psk"))
         self.tablet = TabletConnection(keys, {"VP-0007": pairing}, LinkTiming(None), Draw(f"tablet {seed}"))
 
     def _pump(self) -> PumpConnection:
-        paired = {TABLET: PairedTablet(TABLET, key("tablet"), key("psk"))}
+        paired = {TABLET: PairedTablet(TABLET, cheap_public(key("tablet")), key("psk"))}
         made = PumpConnection(PumpKeys("VP-0007", key("pump static")), paired, self.draw)
         made._greetings = Bucket(10**9, 1)
         return made
@@ -143,7 +153,10 @@ class Line:
 def lossy(seals: Seals, count: int) -> None:
     began = time.perf_counter()
     line = Line(20_261_124)
+    attempts = 0
     while line.sessions < count:
+        attempts += 1
+        assert attempts < 20 + 4 * count, "most attempts open a session"
         line.session(line.random.randrange(1, 5))
         if line.random.random() < 0.1:
             line.now += 6_000

@@ -189,6 +189,7 @@ def test_more_repeats_than_a_live_tablet_makes_keep_no_session_open() -> None:
     last = tablet.sent[-1]
     ended: dict[int, list[Event]] = {now: end.receive_data(last, now) for now in range(1_000, 30_000, 1_000)}
     assert {now: events for now, events in ended.items() if events} == {8_000: [SessionEnded(EndReason.SILENCE)]}
+    end.data_to_send()
     tablet = opened(end, nonce=b"again!!!", now=40_000)
     tablet.ask(m.KeepAlive(), m.Alive(), 40_000)
     end.data_to_send()
