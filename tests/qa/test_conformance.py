@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from protocol.noise import CipherState
 from protocol.participant import Memory
 from protocol.responder import PumpConnection
 from protocol.session import Channel
+from protocol.wand import Coupling, Identify, encode_wand
 from tests.qa.bench_port import Relay, body_of, framed, report_of
 
 
@@ -290,3 +292,12 @@ def test_the_command_over_a_real_port(served: Any, tmp_path: Path, capsys: Any, 
     assert code == 0, said
     assert "CONFORMS: 5 pass, 0 fail, 3 not run" in said
     assert json.loads(file.read_text())["counts"]["fail"] == 0
+
+
+def test_the_guide_names_cases_and_bytes_that_exist() -> None:
+    guide = (Path(__file__).resolve().parents[2] / "docs" / "adapter-guide.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:adapter|relay)-[a-z-]+[a-z])`", guide))
+    assert len(named) > 5
+    assert named <= {case.id for case in conformance_cases.of("adapter")}
+    assert f"`{encode_wand(Coupling(strength=5, battery_percent=97)).hex(' ')}`" in guide
+    assert f"`{encode_wand(Identify(nonce=bytes(8)))[:5].hex(' ')}` and 8 bytes" in guide
