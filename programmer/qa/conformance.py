@@ -41,6 +41,18 @@ class NothingAnswers(Exception):
         )
 
 
+class EchoHeard(Exception):
+    """The line gives back what is sent to it."""
+
+    exit_code = 3
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This line gives back what is sent to it. Switch off the echo of the adapter, or add ?echo=cancel to the "
+            "address of the port; then run it again."
+        )
+
+
 class Outcome(Enum):
     """How a case ended."""
 
@@ -156,7 +168,7 @@ def run(bench: Bench, role: str, cases: Sequence[Case], told: Callable[[Result],
     """Try every case of ``cases``.
 
     Raises:
-        NothingAnswers: there is no adapter on this line.
+        NothingAnswers, EchoHeard: there is no adapter on this line, or one that echoes.
         PortError: the port was lost.
     """
     device = bench.begin()

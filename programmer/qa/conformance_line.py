@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from drivers.port import Port
-from programmer.qa.conformance import Failed, NothingAnswers, NotRun
+from programmer.qa.conformance import EchoHeard, Failed, NothingAnswers, NotRun
 from protocol import cbor
 from protocol import messages as m
 from protocol import wand as w
@@ -178,9 +178,11 @@ class Bench:
         self.before: tuple[int, bytes] | None = None
 
     def begin(self) -> str:
-        """Find the adapter; its name. Raises ``NothingAnswers``."""
+        """Find the adapter; its name. Raises ``NothingAnswers`` or ``EchoHeard``."""
         for _ in range(4):
             answer = self.line.ask(self.identify())
+            if answer is not None and answer.address_type == WAND_HELLO:
+                raise EchoHeard
             if answer is not None:
                 try:
                     told = w.decode_wand(answer.payload)

@@ -13,7 +13,7 @@ import pytest
 
 from programmer.cli.main import main
 from programmer.qa import conformance_cases
-from programmer.qa.conformance import ROLES, NothingAnswers, Outcome
+from programmer.qa.conformance import ROLES, EchoHeard, NothingAnswers, Outcome
 from programmer.qa.conformance_line import Material
 from protocol import responder
 from protocol.messages import MESSAGES
@@ -75,6 +75,21 @@ def test_nothing_on_the_port_is_no_report() -> None:
 
     with pytest.raises(NothingAnswers, match="115,200 baud"):
         report_of("adapter", Dead)
+
+
+def test_a_line_that_echoes_is_named() -> None:
+    class Echoes(Relay):
+        heard = b""
+
+        def to_device(self, piece: bytes) -> bytes:
+            self.heard = piece
+            return piece
+
+        def to_tablet(self, data: bytes) -> bytes:
+            return self.heard + data
+
+    with pytest.raises(EchoHeard, match="echo=cancel"):
+        report_of("adapter", Echoes)
 
 
 class DropsRepeats(Relay):
