@@ -24,9 +24,13 @@ ROLES = (ADAPTER, PUMP)
 class Failed(Exception):
     """The device does not do what the specification says; the sentence tells what was seen."""
 
+    exit_code = 1
+
 
 class NotRun(Exception):
     """The case cannot be tried here; the sentence tells why."""
+
+    exit_code = 1
 
 
 class NothingAnswers(Exception):
