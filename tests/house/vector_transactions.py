@@ -283,6 +283,20 @@ def _history_lost() -> Script:
     return script
 
 
+def _memory_lost() -> Script:
+    script = Script(replace(Memory(), lost=True))
+    script.stage(1)
+    script.say(m.Query(txid=txid(1), base_epoch=0))
+    script.say(m.Abort(txid=txid(1)))
+    return script
+
+
+def _last_epoch() -> Script:
+    script = Script(replace(Memory(), epoch=2**32 - 1))
+    script.stage(1)
+    return script
+
+
 def transactions() -> dict[str, Any]:
     """Scripts for one pump each."""
     scripts = {
@@ -292,6 +306,8 @@ def transactions() -> dict[str, Any]:
         "not staged": _not_staged(),
         "ways out": _ways_out(),
         "history lost": _history_lost(),
+        "memory lost": _memory_lost(),
+        "last epoch": _last_epoch(),
     } | {f"COMMIT refused: {change}": _refused(change) for change in REFUSED}
     return {
         "section": "6",
@@ -308,6 +324,12 @@ def transactions() -> dict[str, Any]:
             "signs; flow in nL/day is dose x 1,000,000 / concentration",
         },
         "scripts": [
-            {"name": name, "epoch_at_first": script.first, "steps": script.steps} for name, script in scripts.items()
+            {
+                "name": name,
+                "epoch_at_first": script.first,
+                "memory_was_lost": script.memory.lost,
+                "steps": script.steps,
+            }
+            for name, script in scripts.items()
         ],
     }

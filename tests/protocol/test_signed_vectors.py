@@ -117,13 +117,15 @@ ANSWERS: dict[str, list[str]] = {
     "refill": ["STAGED", "READ_BACK_REPORT", "COMMITTED record"],
     "not staged": [
         "EPOCH", "LIMIT_DOSE_HIGH", "MALFORMED", "PROGRAM_CHANGED", "STAGED", "TX_USED", "UNKNOWN_TX",
-        "UNKNOWN_TX tombstone", "EXPIRED",
+        "UNKNOWN_TX", "UNKNOWN_TX",
     ],
     "ways out": [
         *["STAGED", "ABORTED tombstone", "EXPIRED"], *["STAGED", "NOT_APPLIED tombstone", "EXPIRED"],
         *["STAGED", "EXPIRED"], *["STAGED", "EXPIRED"], *["STAGED", "STAGED tombstone", "EXPIRED"],
     ],
     "history lost": ["INDETERMINATE", "NOT_APPLIED tombstone", "NOT_APPLIED"],
+    "memory lost": ["SAFE_STATE", "INDETERMINATE", "UNKNOWN_TX"],
+    "last epoch": ["MEMORY"],
 }  # fmt: skip
 REASONS = {
     "not read back": "NOT_READ_BACK",
