@@ -13,6 +13,7 @@ from tests.interop.messages import Body, pack
 PRESCRIBER, IMPLANTER, REFILL_NURSE = 1, 2, 3
 AUTHOR, SECOND, TABLET = 0, 1, 2
 AUTHORED, APPROVED = 1, 2
+PROGRAM, REFILL = 1, 2
 REALM = "simulated"
 NO_CHAIN = bytes(32)
 
@@ -70,9 +71,10 @@ def credential_digest(whole: bytes) -> bytes:
 
 
 def content(read_back: Body) -> list[Any]:
-    """What an order changes, from what the pump read back."""
-    program = pack("PROGRAM", read_back["program"])
-    return [read_back["kind"], program, read_back["reservoir_nl"], read_back["discrepancy"]]
+    """What an order changes, from what the pump read back: only a refill names a volume and a discrepancy."""
+    refill = read_back["kind"] == REFILL
+    rest = [read_back["reservoir_nl"], read_back["discrepancy"]] if refill else [0, 0]
+    return [read_back["kind"], pack("PROGRAM", read_back["program"]), *rest]
 
 
 def content_digest(what: list[Any]) -> bytes:
