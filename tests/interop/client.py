@@ -131,7 +131,7 @@ class Client:
 
     # -- messages -----------------------------------------------------------------------------------------
 
-    def ask(self, name: str, **body: object) -> tuple[str, Body]:
+    def ask(self, name: str, /, **body: object) -> tuple[str, Body]:
         """One message and its answer. Raises ``Refused``, ``LinkLost``, ``SessionOver``."""
         assert self._session is not None
         self._number += 1
@@ -146,7 +146,7 @@ class Client:
             raise Refused(told)
         return answer, told
 
-    def tell(self, name: str, expect: str, **body: object) -> Body:
+    def tell(self, name: str, expect: str, /, **body: object) -> Body:
         """One message that has one good answer."""
         answer, told = self.ask(name, **body)
         assert answer == expect, answer

@@ -26,6 +26,9 @@ BODIES: dict[str, tuple[int, str, str]] = {
         8, "map", "epoch:u32 order_hash:b32-32 chain:b32-32 tablet_tag:b8-8 pump_time_s:u32 signature:b64-64"
     ),
     "STAGE_PROGRAM": (16, "map", "txid:b16-16 base_epoch:u32 program:program annex:b32-32"),
+    "STAGE_REFILL": (
+        17, "map", "txid:b16-16 base_epoch:u32 program_digest:b32-32 reservoir_nl:u32 discrepancy:u8 annex:b32-32"
+    ),
     "STAGED": (18, "map", "txid:b16-16 digest:b32-32 token:b8-8 expires_in_s:u16 persons:u8"),
     "READ_BACK": (19, "map", "txid:b16-16"),
     "READ_BACK_REPORT": (
