@@ -19,7 +19,8 @@ START_S, DAY_S = 1_795_424_400, 86_400
 SERIAL, TABLET_ID, STRANGER_ID = "VP-000777", "T-0900", "T-0901"
 CLINIC, DOCTOR, SECOND, NURSE, RECEIPT = (bytes([n]) * 32 for n in (0x71, 0x72, 0x73, 0x74, 0x75))
 PUMP_STATIC, TABLET_STATIC, PSK, CARD_SECRET = (bytes([n]) * 32 for n in (0x76, 0x77, 0x78, 0x79))
-NEW_STATIC = b"\x7a" * 32
+NEW_STATIC, OTHER_STATIC = b"\x7a" * 32, b"\x7b" * 32
+OTHER_ID, OTHER_PSK = "T-0902", b"\x7c" * 32
 CARD = card.read(card.write("SIMULATED", SERIAL, noise.public(PUMP_STATIC), CARD_SECRET))
 KNOWN = Known(SERIAL, noise.public(PUMP_STATIC), PSK, orders.public(RECEIPT))
 DOSE_NG = 100_000
@@ -48,7 +49,10 @@ def provision() -> dict[str, Any]:
         "schema": 2, "realm": "simulated", "serial": SERIAL, "profile": "child-20",
         "static_private": PUMP_STATIC.hex(), "receipt_seed": RECEIPT.hex(), "card_secret": CARD_SECRET.hex(),
         "call_number": "555 0100", "patient_tag": "5a" * 8,
-        "tablets": [{"id": TABLET_ID, "public": noise.public(TABLET_STATIC).hex(), "psk": PSK.hex()}],
+        "tablets": [
+            {"id": name, "public": noise.public(static).hex(), "psk": psk.hex()}
+            for name, static, psk in ((TABLET_ID, TABLET_STATIC, PSK), (OTHER_ID, OTHER_STATIC, OTHER_PSK))
+        ],
         "roots": [orders.public(CLINIC).hex()],
         "program": {"dose_ng_per_day": DOSE_NG, "concentration_ng_per_ml": 500_000, "alarm_nl": 2_000_000},
         "fill_nl": 20_000_000, "start_s": START_S,

@@ -229,7 +229,7 @@ class Client:
         )  # fmt: skip
 
     def commit(self, one: Staged, signers: list[Person], receipt_key: bytes, sign: Staged | None = None) -> Body:
-        """Sign the order, put it in force, verify the receipt. ``sign`` is another order that is signed in its place."""
+        """Sign the order (or ``sign`` in its place), put it in force, verify the receipt."""
         one.head = (sign or one).head = fresh(16)
         order = self.order(sign or one)
         signed = [order.to_sign(orders.public(who.seed), meaning) for meaning, who in enumerate(signers, 1)]

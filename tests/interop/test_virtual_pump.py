@@ -7,7 +7,15 @@ import pytest
 
 from tests.interop import orders
 from tests.interop.bench import (
-    CARD, DOSE_NG, KNOWN, NEW_STATIC, PRESCRIBER, STRANGER_ID, Pump, running_pump, tablet_credential,
+    CARD,
+    DOSE_NG,
+    KNOWN,
+    NEW_STATIC,
+    PRESCRIBER,
+    STRANGER_ID,
+    Pump,
+    running_pump,
+    tablet_credential,
 )
 from tests.interop.client import Client
 

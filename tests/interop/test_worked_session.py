@@ -40,7 +40,11 @@ def _steps(text: str) -> list[Step]:
     for block in re.split(r"\n(?=\d+\. (?:tablet to|from) )", text)[1:]:
         title = block.splitlines()[0]
         found.append(
-            Step("tablet to" in title, title.split(": ")[1], *(_hex(block, word) for word in ("wire", "payload", "plain")))
+            Step(
+                "tablet to" in title,
+                title.split(": ")[1],
+                *(_hex(block, word) for word in ("wire", "payload", "plain")),
+            )
         )
     return found
 
