@@ -150,6 +150,14 @@ def test_a_refill_nurse_may_not_change_the_dose(pump: Pump, desk: Client) -> Non
     assert pump.true_dose_ng == DOSE_NG
 
 
+def test_an_implanter_is_no_author_of_a_dose_either(pump: Pump, desk: Client) -> None:
+    implanter = person(b"\x43" * 32, orders.IMPLANTER, "dr-i")
+    one = desk.stage(110_000)
+    desk.present(orders.AUTHOR, implanter.credential)
+    assert refused(desk, one, [implanter]) == ["ROLE"]
+    assert pump.true_dose_ng == DOSE_NG
+
+
 def test_a_signature_of_another_order_buries_the_proposal(pump: Pump, desk: Client) -> None:
     one = desk.stage(110_000)
     desk.present(orders.AUTHOR, PRESCRIBER.credential)
