@@ -27,9 +27,9 @@ from tests.interop.bench import (
     tablet_credential,
 )
 from tests.interop.client import BREAK_GLASS, MINIMUM, RESUME, STOP, Client, NotMyPump, Person, Refused, Staged
+from tests.interop.frames import BEACON, HANDSHAKE
 from tests.interop.line import LinkLost
 
-QUICK_MS = 40
 NOW_S = START_S + 14 * DAY_S
 
 
@@ -65,8 +65,7 @@ def refused(client: Client, one: Staged, who: list[Person], sign: Staged | None 
 def test_a_wrong_key_finds_no_tag_and_one_who_goes_on_gets_no_answer(client: Client) -> None:
     with pytest.raises(NotMyPump):
         client.connect(replace(KNOWN, psk=b"\x01" * 32))
-    client.link.patience_ms = QUICK_MS
-    with pytest.raises(LinkLost):  # the tag is right, the key in the handshake is not
+    with client.link.brief(HANDSHAKE), pytest.raises(LinkLost):  # the tag is right, the key in the handshake is not
         client._open(0, KNOWN.serial, KNOWN.pump_key, KNOWN.psk, b"\x01" * 32)
     with pytest.raises(NotMyPump):  # a key for one kind of session is none for another
         client._open(BREAK_GLASS, KNOWN.serial, KNOWN.pump_key, KNOWN.psk)
@@ -74,16 +73,14 @@ def test_a_wrong_key_finds_no_tag_and_one_who_goes_on_gets_no_answer(client: Cli
 
 def test_a_hello_that_somebody_altered_opens_no_session(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "altered", lambda hello: hello[:6] + b"\x01" + hello[7:])
-    client.link.patience_ms = QUICK_MS
-    with pytest.raises(LinkLost):
+    with client.link.brief(HANDSHAKE), pytest.raises(LinkLost):
         client.connect(KNOWN)
 
 
 def test_the_beacon_speaks_after_twenty_seconds_of_contact_only(pump: Pump, client: Client) -> None:
     pump.control("wand", strength=0)
     pump.control("wand", strength=5)
-    client.link.patience_ms = QUICK_MS
-    with pytest.raises(LinkLost):
+    with client.link.brief(BEACON), pytest.raises(LinkLost):
         client.beacon()
     pump.control("advance", seconds=61)
     told = client.beacon()
