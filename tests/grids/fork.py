@@ -39,7 +39,6 @@ CHANGEABLE: set[type] = {
 """Classes whose objects are copied; ``changeable`` adds to it."""
 
 
-
 def changeable(kind: type[T]) -> type[T]:
     """Class decorator: objects of this class are copied too."""
     CHANGEABLE.add(kind)
@@ -47,14 +46,19 @@ def changeable(kind: type[T]) -> type[T]:
 
 
 _SLOTS: dict[type, tuple[str, ...]] = {}
+_PLAIN = frozenset({bool, bytes, int, str, type(None)})
 
 
 def names_of(value: object) -> tuple[str, ...]:
     """The attributes that an object has, in slots and in its dictionary."""
-    kind = type(value)
+    return (*slots_of(type(value)), *getattr(value, "__dict__", ()))
+
+
+def slots_of(kind: type) -> tuple[str, ...]:
+    """The slots of a class and of those that it is made of."""
     if kind not in _SLOTS:
         _SLOTS[kind] = tuple(name for base in kind.__mro__ for name in getattr(base, "__slots__", ()))
-    return (*_SLOTS[kind], *getattr(value, "__dict__", ()))
+    return _SLOTS[kind]
 
 
 def fork(value: T) -> T:
@@ -125,7 +129,11 @@ class Prints:
                 found.append(tuple(value))
                 parts = value.values()
             else:
-                parts = [getattr(value, name) for name in names_of(value) if name not in self._left_out]
+                parts = [getattr(value, name) for name in slots_of(kind)]
+                parts += [part for name, part in getattr(value, "__dict__", {}).items() if name not in self._left_out]
             found.append(len(parts))
             for part in parts:
-                self._add(part, found, seen)
+                if type(part) in _PLAIN:
+                    found.append(part)
+                else:
+                    self._add(part, found, seen)

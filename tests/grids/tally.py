@@ -33,6 +33,7 @@ class Tally:
         words = ", ".join(f"{word.value} {self.words[word]}" for word in Word)
         after = ", ".join(f"{word.value} {self.settled[word]}" for word in Word)
         return (
-            f"\n{name}: {self.count} cases in {seconds:.1f} s ({worked:.1f} s of work), {self.count / seconds:.0f} cases/s, "
+            f"\n{name}: {self.count} cases in {seconds:.1f} s ({worked:.1f} s of work), "
+            f"{self.count / seconds:.0f} cases/s, "
             f"{len(memory.ends)} states; first word {words}; after reading {after}"
         )

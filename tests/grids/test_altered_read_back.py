@@ -42,7 +42,7 @@ UNSEEN_NL = 64
 
 @dataclass(frozen=True)
 class Change:
-    """Another value in one field, in what the pump stores or in what it says; ``named`` is what the tablet says of it."""
+    """Another value in one field of what the pump stores or says; ``named`` is the tablet's name of it."""
 
     where: str
     field: str

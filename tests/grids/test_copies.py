@@ -3,22 +3,24 @@ least tablet of the grids asks what the whole shell asks.
 """
 
 from collections.abc import Mapping
-from dataclasses import is_dataclass
+from dataclasses import is_dataclass, replace
 from enum import Enum
 from types import FunctionType, MappingProxyType
 from typing import Any
 
+import pytest
 from pydantic import BaseModel
 
+from drivers.virtual import physics
 from drivers.virtual.firmware import Firmware
 from programmer.visit.machine import Word
 from protocol.connection import TabletConnection
 from protocol.messages import Message
 from tests.bench import DOCTOR, Bench, dose
+from tests.grids.faults import Fault
 from tests.grids.fork import CHANGEABLE, names_of
 from tests.grids.pilot import CHANGE
 from tests.grids.test_line_faults import Case, cases
-from tests.grids.faults import Fault
 from tests.grids.world import Memory, fork_of, prepared, recorded
 
 FIXED = (int, str, bytes, type(None), Enum, frozenset, FunctionType, Firmware, type, MappingProxyType)
@@ -51,7 +53,7 @@ def is_frozen(value: Any) -> bool:
 
 
 def test_whatever_can_change_is_copied() -> None:
-    for moment in recorded(prepared()):
+    for moment in recorded(prepared())[::5]:
         seen: dict[int, Any] = {}
         reached(moment.world, seen)
         copied: dict[int, Any] = {}
@@ -63,12 +65,12 @@ def test_whatever_can_change_is_copied() -> None:
 
 def test_a_copy_goes_the_same_way_and_leaves_the_first_alone() -> None:
     whole = recorded(prepared())
-    for moment in whole[::3]:
+    for moment in whole[::4]:
         world = fork_of(moment)
         world.moments = []
         world.send(moment.way, moment.data)
         world.run()
-        assert world.pilot.word is (Word.APPLIED if moment is not None else None)
+        assert world.pilot.word is Word.APPLIED
         rest = [item.data for item in world.moments]
         assert rest == [item.data for item in whole[whole.index(moment) :]]
     again = recorded(prepared())
@@ -77,7 +79,7 @@ def test_a_copy_goes_the_same_way_and_leaves_the_first_alone() -> None:
 
 def test_a_case_ends_the_same_whether_its_rest_is_known_or_run() -> None:
     moments, memory = recorded(prepared()), Memory()
-    picked = [case for kind in ("cut", "deaf", "drop", "delay") for case in list(cases(moments, (kind,)))[::97]]
+    picked = [case for kind in ("cut", "deaf", "drop", "delay") for case in list(cases(moments, (kind,)))[::397]]
     known = [memory.run(lambda case=case: case.run(memory)) for case in picked + picked]  # type: ignore[misc]
     run = [Memory().run(lambda case=case: case.run(Memory())) for case in picked]  # type: ignore[misc]
     assert known == run + run
@@ -117,16 +119,9 @@ def test_the_least_tablet_asks_what_the_shell_asks() -> None:
 def test_the_judge_finds_a_pump_that_gives_something_else() -> None:
     """A planted fault: a pump that changes its flow without an order is found in the first case that meets it."""
     moment = recorded(prepared())[0]
-    from dataclasses import replace
-
-    from drivers.virtual import physics
-
     world = fork_of(moment)
     state = world.host.state
     world.host.state = replace(state, physics=physics.set_rate(state.physics, 1))
     bad = type(moment)(world, moment.way, moment.data, moment.stale)
-    try:
+    with pytest.raises(AssertionError):
         Case(bad, Fault("cut", 3), False, False).run(Memory())
-    except AssertionError:
-        return
-    raise AssertionError("the judge saw nothing")

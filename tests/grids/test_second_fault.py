@@ -78,7 +78,7 @@ def run(every_first: int, every_byte: int, stride: int = 1) -> tuple[Tally, str]
 
 
 def test_a_second_fault_in_some_recoveries(capsys: pytest.CaptureFixture[str]) -> None:
-    tally, told = run(240, 60)
+    tally, told = run(320, 80)
     with capsys.disabled():
         print(told)
     assert tally.settled[Word.IN_DOUBT] == 0

@@ -85,7 +85,7 @@ def run(stride: int) -> tuple[Tally, int, str]:
 
 
 def test_the_tablet_crashes_at_steps_of_its_journal_after_some_faults(capsys: pytest.CaptureFixture[str]) -> None:
-    tally, steps, told = run(401)
+    tally, steps, told = run(797)
     with capsys.disabled():
         print(told)
     assert steps == 8

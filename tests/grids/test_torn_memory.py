@@ -33,16 +33,18 @@ EARLIER = (105_000, 100_000)
 
 def writes_between(before: PumpState, after: PumpState) -> tuple[nvm.Write, ...]:
     """The writes that led from one memory to the next."""
-    image, found = before.image, ()
-    for more in (
-        lambda: record.tombstone_writes(image, after.participant.memory),
-        lambda: credentials(image, before, after),
-        lambda: decision(image, before, after),
-    ):
-        writes = more()
+    image = before.image
+    found: tuple[nvm.Write, ...] = ()
+    for writes_of in (tombstones, credentials, decision):
+        writes = writes_of(image, before, after)
         image, found = nvm.apply_writes(image, writes), found + writes
     assert image == after.image
     return found
+
+
+def tombstones(image: bytes, before: PumpState, after: PumpState) -> tuple[nvm.Write, ...]:
+    """The writes of what was buried."""
+    return record.tombstone_writes(image, after.participant.memory)
 
 
 def credentials(image: bytes, before: PumpState, after: PumpState) -> tuple[nvm.Write, ...]:
