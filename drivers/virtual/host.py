@@ -14,6 +14,7 @@ from drivers.virtual.breakglass import BEACON_CONTACT_MS, PAIR_CONTACT_MS, WINDO
 from drivers.virtual.faults import WireFault, message_name
 from drivers.virtual.firmware import Firmware
 from drivers.virtual.pump import Arrived, Asked, Ended, Event, PumpState, Reply, Save, Tick
+from drivers.virtual.schedule import NL_PER_ML
 from drivers.virtual.wand import VirtualWand
 from protocol import events
 from protocol.framing import DELIMITER, Discarded, FrameDecoder
@@ -222,6 +223,9 @@ class VirtualPumpHost:
             "true_reservoir_nl": now.true_nl,
             "reservoir_nl": now.model_nl,
             "true_delivered_nl": now.delivered_true // physics.TRUE_NL,
+            "true_delivered_ng": now.fluid.delivered.mass // (physics.TRUE_NL * NL_PER_ML),
+            "tip_ng_per_ml": now.fluid.tip_conc_ng_ml,
+            "line_ng": now.fluid.in_line.mass // (physics.TRUE_NL * NL_PER_ML),
             "flow_nl_per_day": now.rate_nl_day,
             "gain_ppm": self.state.physics.gain_ppm,
             "mode": program.mode.name,
