@@ -80,13 +80,13 @@ class Press(Enum):
 
 
 def press(rule: ButtonRule, starts: tuple[int, ...], at_ms: int) -> tuple[tuple[int, ...], Press]:
-    """(starts of the last 24 hours with this one if it was given, what came of it). `starts` rise; time is elapsed."""
-    recent = tuple(start for start in starts if start > at_ms - DAY_MS)
-    if starts and at_ms < starts[-1] + rule.lockout_ms:
-        return recent, Press.LOCKED_OUT
-    if len(recent) >= rule.most_in_24h:
-        return recent, Press.DAILY_MAXIMUM
-    return (*recent, at_ms), Press.GIVEN
+    """(the starts that still count, with this one if it was given; what came of it). `starts` rise; time is elapsed."""
+    kept = tuple(start for start in starts if start > at_ms - max(DAY_MS, rule.lockout_ms))
+    if kept and at_ms < kept[-1] + rule.lockout_ms:
+        return kept, Press.LOCKED_OUT
+    if sum(start > at_ms - DAY_MS for start in kept) >= rule.most_in_24h:
+        return kept, Press.DAILY_MAXIMUM
+    return (*kept, at_ms), Press.GIVEN
 
 
 def most_presses(rule: ButtonRule, span_ms: int) -> int:

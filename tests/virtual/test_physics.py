@@ -174,6 +174,11 @@ def test_time_to_empty_is_the_simulated_crossing():
         assert at == next((c.at_ms for c in seen if c.kind is kind), None)
 
 
+def test_a_run_without_a_crossing_only_moves_now():
+    state = _pump(tubing_nl=140_000)
+    assert physics.run_to(state, DAY_MS) == (replace(state, now_ms=DAY_MS), ())
+
+
 def test_stopped_never_crosses():
     state = physics.set_rate(_pump(), 0)
     state, seen = physics.run_to(state, 1_000 * DAY_MS)
