@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 DAY_MS = 86_400_000
@@ -71,12 +72,14 @@ class Accumulator:
 
     def first_reach(self, amount: int, start: int = 0) -> int | None:
         """The first t >= start (ms) with between(start, t) >= amount; start itself if amount <= 0; None if never."""
-        if amount <= 0:
-            return start
+        return start if amount <= 0 else self.reach(self.cum(start) + amount)
+
+    def reach(self, target: int) -> int | None:
+        """The first t (ms) with cum(t) >= target, for a target that is not there at once; None if never."""
         total = self.prefix[-1]
         if total == 0:
             return None
-        periods, rest = divmod(self.cum(start) + amount, total)
+        periods, rest = divmod(target, total)
         if rest == 0:  # reached within the period before, perhaps well before its end
             periods, rest = periods - 1, total
         i = bisect_left(self.prefix, rest) - 1
@@ -90,4 +93,9 @@ class Accumulator:
 
     def raised(self, rate: int) -> Accumulator:
         """The same segments with `rate` added to each."""
-        return self.mapped(tuple(r + rate for r in self.rates))
+        return _raised(self, rate)
+
+
+@lru_cache(maxsize=64)
+def _raised(law: Accumulator, rate: int) -> Accumulator:
+    return law.mapped(tuple(r + rate for r in law.rates))

@@ -7,8 +7,8 @@ Source: conservation of volume and of drug; units and the rounding of drug as in
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from enum import Enum
+from typing import NamedTuple
 
 from drivers.virtual.line import (
     NOTHING,
@@ -40,8 +40,7 @@ class Outlet(Enum):
     LEAKING = "leaking"
 
 
-@dataclass(frozen=True, slots=True)
-class Fluid:
+class Fluid(NamedTuple):
     """Contents and ledgers. `drawn` counts what has left the present `chamber` batch since it was mixed;
     `mixed` numbers the batches. `tip` is what left the catheter, by concentration."""
 
@@ -118,9 +117,9 @@ def pumped(fluid: Fluid, volume: int, outlet: Outlet = Outlet.OPEN) -> Fluid:
     drawn = fluid.drawn + volume
     tubing, out = push(fluid.tubing, (Slice(fluid.chamber, fluid.drawn, drawn),))
     if outlet is Outlet.LEAKING:
-        return replace(fluid, drawn=drawn, tubing=tubing, leaked=fluid.leaked.plus(amount_of(out)))
+        return fluid._replace(drawn=drawn, tubing=tubing, leaked=fluid.leaked.plus(amount_of(out)))
     catheter, out = push(fluid.catheter, out)
-    return replace(fluid, drawn=drawn, tubing=tubing, catheter=catheter, tip=counted(fluid.tip, out))
+    return fluid._replace(drawn=drawn, tubing=tubing, catheter=catheter, tip=counted(fluid.tip, out))
 
 
 def withdraw(fluid: Fluid, volume: int) -> Fluid:
@@ -128,7 +127,7 @@ def withdraw(fluid: Fluid, volume: int) -> Fluid:
     if not 0 <= volume <= fluid.left:
         raise FluidError("no more can be withdrawn than is in the reservoir, and no volume is negative")
     out = Slice(fluid.chamber, fluid.drawn, fluid.drawn + volume).amount
-    return replace(fluid, drawn=fluid.drawn + volume, withdrawn=fluid.withdrawn.plus(out))
+    return fluid._replace(drawn=fluid.drawn + volume, withdrawn=fluid.withdrawn.plus(out))
 
 
 def inject(fluid: Fluid, volume: int, conc_ng_ml: int, *, pocket: int = 0) -> Fluid:
@@ -136,8 +135,7 @@ def inject(fluid: Fluid, volume: int, conc_ng_ml: int, *, pocket: int = 0) -> Fl
     if not 0 <= pocket <= volume or conc_ng_ml < 0:
         raise FluidError("no volume or strength is negative, and no more goes beside the port than was injected")
     into, beside = volume - pocket, Amount(pocket, pocket * conc_ng_ml)
-    after = replace(
-        fluid,
+    after = fluid._replace(
         filled=fluid.filled.plus(Amount(volume, volume * conc_ng_ml)),
         pocket=fluid.pocket.plus(beside),
     )
@@ -145,7 +143,7 @@ def inject(fluid: Fluid, volume: int, conc_ng_ml: int, *, pocket: int = 0) -> Fl
         return after
     there, number = fluid.in_chamber, fluid.mixed + 1
     mixture = Batch(number, there.volume + into, there.mass + into * conc_ng_ml)
-    return replace(after, chamber=mixture, drawn=0, mixed=number)
+    return after._replace(chamber=mixture, drawn=0, mixed=number)
 
 
 def aspirate(fluid: Fluid, volume: int, conc_ng_ml: int = 0) -> Fluid:
@@ -156,8 +154,7 @@ def aspirate(fluid: Fluid, volume: int, conc_ng_ml: int = 0) -> Fluid:
         raise FluidError("no more can be aspirated than the catheter holds, and no strength is negative")
     rest, out = taken(fluid.catheter, size - volume)
     number = fluid.mixed + 1
-    return replace(
-        fluid,
+    return fluid._replace(
         catheter=joined(whole(number, volume, conc_ng_ml), rest),
         withdrawn=fluid.withdrawn.plus(amount_of(out)),
         filled=fluid.filled.plus(Amount(volume, volume * conc_ng_ml)),
@@ -178,8 +175,7 @@ def declare(fluid: Fluid, *, tubing: tuple[tuple[int, int], ...], catheter: tupl
             piece = whole(number, volume, conc)
             queue, entered = joined(queue, piece), entered.plus(amount_of(piece))
         queues.append(queue)
-    return replace(
-        fluid,
+    return fluid._replace(
         tubing=queues[0],
         catheter=queues[1],
         filled=entered,

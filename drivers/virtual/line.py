@@ -10,7 +10,6 @@ Units: volume in true units (nL/86,400,000/1,000,000); drug in true units x ng/m
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 
@@ -64,7 +63,9 @@ class Slice(NamedTuple):
     @property
     def amount(self) -> Amount:
         """Its volume and drug."""
-        return Amount(self.end - self.start, self.batch.mass_to(self.end) - self.batch.mass_to(self.start))
+        _, volume, mass = self.batch
+        drug = mass * self.end // volume - mass * self.start // volume if mass else 0
+        return Amount(self.end - self.start, drug)
 
 
 Queue = tuple[Slice, ...]
@@ -103,6 +104,8 @@ def taken(queue: Queue, volume: int) -> tuple[Queue, Queue]:
 
 def push(queue: Queue, fluid: Queue) -> tuple[Queue, Queue]:
     """(content, what came out) of a tube into which `fluid` was pushed: as much leaves as enters."""
+    if not queue:
+        return queue, fluid
     out, content = taken(joined(queue, fluid), volume_of(fluid))
     return content, out
 
@@ -120,8 +123,7 @@ def amount_of(queue: Queue) -> Amount:
     return total
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
+class Share(NamedTuple):
     """What was delivered at one concentration (whole ng/mL, floored)."""
 
     conc_ng_ml: int
@@ -131,6 +133,9 @@ class Share:
 
 def counted(shares: tuple[Share, ...], out: Queue) -> tuple[Share, ...]:
     """The table of what was delivered by concentration, with `out` added; rows in order of first delivery."""
+    if len(out) == 1 and shares and shares[-1].conc_ng_ml == out[0].batch.conc_ng_ml:
+        last, (volume, mass) = shares[-1], out[0].amount
+        return (*shares[:-1], Share(last.conc_ng_ml, last.volume + volume, last.mass + mass))
     table = {share.conc_ng_ml: share for share in shares}
     for piece in out:
         label, (volume, mass) = piece.batch.conc_ng_ml, piece.amount

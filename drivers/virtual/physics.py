@@ -19,7 +19,8 @@ true volume u/1,000,000 (`TRUE_NL`), so that a flow factor in ppm is exact. All 
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -94,6 +95,7 @@ def restored(
     return _with_flow(_under(bare), basal, stages, bolus)
 
 
+@lru_cache(maxsize=64)
 def _power(battery: BatteryModel, flow: Accumulator) -> Accumulator:
     return flow.mapped(tuple(battery.power_pw(rate) for rate in flow.rates))
 
@@ -120,40 +122,41 @@ def read(state: Physics, at_ms: int | None = None) -> Reading:
 def next_crossing(state: Physics) -> Crossing | None:
     """The earliest threshold not yet crossed, or None if nothing will ever happen by itself."""
     best: Crossing | None = None
-    for kind in TIE_ORDER:
-        at = _due(state, kind)
+    for kind, at in _due(state):
         if at is not None and (best is None or at < best.at_ms):
             best = Crossing(kind, at)
     return best
 
 
-def _due(state: Physics, kind: Kind) -> int | None:
-    """When a threshold is reached if nothing changes until then; None if never, or if it was crossed."""
-    match kind:
-        case Kind.LOW:
-            return None if state.low else _reached(state, state.flow, state.model - state.alarm)
-        case Kind.EMPTY:
-            return None if state.empty else _reached(state, state.flow, state.model)
-        case Kind.DRY:
-            left = state.fluid.left
-            if state.dry or (left and not state.factor):
-                return None
-            return _reached(state, state.flow, -(-left // state.factor) if left else 0)
-        case Kind.BOLUS_END:
-            return None if state.bolus is None else state.bolus.ends_ms
-        case Kind.STAGE_END:
-            return state.stages[0].at_ms if state.stages else None
-        case Kind.ERI:
-            missing = state.battery.eri_threshold - state.energy
-            return None if state.eri_at_ms is not None else _reached(state, state.power, missing)
-        case Kind.EOS:
-            return None if state.eri_at_ms is None or state.ended else state.eri_at_ms + state.battery.lead_ms
-
-
-def _reached(state: Physics, law: Accumulator, amount: int) -> int | None:
+def _due(state: Physics) -> Iterator[tuple[Kind, int | None]]:
+    """When each threshold is reached if nothing changes until then, in the order of ties; EMPTY only after LOW."""
     shift = state.phase_ms + MONDAY_MS
-    at = law.first_reach(amount, state.origin_ms + shift)
-    return None if at is None else at - shift
+    start, flow = state.origin_ms + shift, state.flow
+    base = flow.cum(start)
+
+    def reached(amount: int) -> int | None:
+        if amount <= 0:
+            return state.origin_ms
+        at = flow.reach(base + amount)
+        return None if at is None else at - shift
+
+    if not state.low:
+        yield Kind.LOW, reached(state.model - state.alarm)
+    elif not state.empty:
+        yield Kind.EMPTY, reached(state.model)
+    if not state.dry:
+        left = state.fluid.left
+        if state.factor or not left:
+            yield Kind.DRY, reached(-(-left // state.factor) if left else 0)
+    if state.bolus is not None:
+        yield Kind.BOLUS_END, state.bolus.ends_ms
+    if state.stages:
+        yield Kind.STAGE_END, state.stages[0].at_ms
+    if state.eri_at_ms is None:
+        at = state.power.first_reach(state.battery.eri_threshold - state.energy, start)
+        yield Kind.ERI, None if at is None else at - shift
+    elif not state.ended:
+        yield Kind.EOS, state.eri_at_ms + state.battery.lead_ms
 
 
 def run_to(state: Physics, at_ms: int) -> tuple[Physics, tuple[Crossing, ...]]:
@@ -164,7 +167,7 @@ def run_to(state: Physics, at_ms: int) -> tuple[Physics, tuple[Crossing, ...]]:
     while (crossing := next_crossing(state)) is not None and crossing.at_ms <= at_ms:
         state = _cross(state, crossing)
         seen.append(crossing)
-    return replace(state, now_ms=at_ms), tuple(seen)
+    return state._replace(now_ms=at_ms), tuple(seen)
 
 
 def when(state: Physics, kind: Kind) -> int | None:
@@ -180,33 +183,28 @@ def _cross(state: Physics, crossing: Crossing) -> Physics:
     at = crossing.at_ms
     match crossing.kind:
         case Kind.LOW:
-            return replace(state, now_ms=at, low=True)
+            return state._replace(now_ms=at, low=True)
         case Kind.EMPTY:
-            return replace(state, now_ms=at, empty=True)
+            return state._replace(now_ms=at, empty=True)
         case Kind.DRY:
-            return replace(state, now_ms=at, dry=True)
+            return state._replace(now_ms=at, dry=True)
         case Kind.BOLUS_END:
             return _with_flow(_rebase(state, at), state.basal, state.stages)
         case Kind.STAGE_END:
             return _with_flow(_rebase(state, at), state.stages[0].flow, state.stages[1:], state.bolus)
         case Kind.ERI:
-            return replace(state, now_ms=at, eri_at_ms=at)
+            return state._replace(now_ms=at, eri_at_ms=at)
         case Kind.EOS:
-            return _with_flow(replace(_rebase(state, at), ended=True), Accumulator.constant(0))
+            return _with_flow(_rebase(state, at, ended=True), Accumulator.constant(0))
 
 
-def _rebase(state: Physics, at_ms: int) -> Physics:
-    """Settle both ledgers and the battery at `at_ms` and start counting from there."""
+def _rebase(state: Physics, at_ms: int, **changes: Any) -> Physics:
+    """Settle both ledgers and the battery at `at_ms`, start counting from there, and change what is to change."""
+    if at_ms == state.origin_ms:
+        return state._replace(now_ms=at_ms, **changes)
     r = read(state, at_ms)
-    return replace(
-        state,
-        now_ms=at_ms,
-        origin_ms=at_ms,
-        model=r.model_u,
-        fluid=r.fluid,
-        energy=r.energy,
-        programmed=r.programmed_u,
-    )
+    settled = {"model": r.model_u, "fluid": r.fluid, "energy": r.energy, "programmed": r.programmed_u}
+    return state._replace(now_ms=at_ms, origin_ms=at_ms, **{**settled, **changes})
 
 
 def settled(state: Physics) -> Physics:
@@ -218,17 +216,16 @@ def _with_flow(
     state: Physics, basal: Accumulator, stages: tuple[Stage, ...] = (), bolus: Bolus | None = None
 ) -> Physics:
     flow = basal if bolus is None else basal.raised(bolus.rate_nl_day)
-    return replace(state, basal=basal, stages=stages, bolus=bolus, flow=flow, power=_power(state.battery, flow))
+    return state._replace(basal=basal, stages=stages, bolus=bolus, flow=flow, power=_power(state.battery, flow))
 
 
 def _relatch(state: Physics) -> Physics:
     """Drop LOW, EMPTY and DRY where they no longer hold; a crossing still to come will set them again."""
-    return replace(
-        state,
-        low=state.low and state.model <= state.alarm,
-        empty=state.empty and state.model <= 0,
-        dry=state.dry and state.fluid.left == 0,
-    )
+    low, empty = state.low and state.model <= state.alarm, state.empty and state.model <= 0
+    dry = state.dry and state.fluid.left == 0
+    if (low, empty, dry) == (state.low, state.empty, state.dry):
+        return state
+    return state._replace(low=low, empty=empty, dry=dry)
 
 
 def set_flow(state: Physics, flow: Accumulator, stages: tuple[Stage, ...] = ()) -> Physics:
@@ -262,7 +259,7 @@ def end_bolus(state: Physics) -> Physics:
 
 def set_phase(state: Physics, phase_ms: int) -> Physics:
     """The pump's wall clock is set: `phase_ms` ahead of its elapsed time. Weekday patterns follow it at once."""
-    return replace(_rebase(state, state.now_ms), phase_ms=phase_ms)
+    return _rebase(state, state.now_ms, phase_ms=phase_ms)
 
 
 def clock_lost(state: Physics) -> Physics:
@@ -274,45 +271,45 @@ def clock_lost(state: Physics) -> Physics:
 def _under(state: Physics) -> Physics:
     """The factor of the conditions: they multiply and are floored to whole ppm once."""
     moves = not state.stalled and state.outlet is not Outlet.CLOSED
-    return replace(state, factor=(PPM + state.gain_ppm) * (PPM + state.temperature_ppm) // PPM if moves else 0)
+    return state._replace(factor=(PPM + state.gain_ppm) * (PPM + state.temperature_ppm) // PPM if moves else 0)
 
 
 def set_gain(state: Physics, gain_ppm: int) -> Physics:
     """True flow differs from programmed flow by `gain_ppm` (-1,000,000 to ...) from now on."""
     if gain_ppm < -PPM:
         raise PhysicsError("a gain below -1,000,000 ppm would be flow into the reservoir")
-    return _under(replace(_rebase(state, state.now_ms), gain_ppm=gain_ppm))
+    return _under(_rebase(state, state.now_ms, gain_ppm=gain_ppm))
 
 
 def set_temperature(state: Physics, temperature_ppm: int) -> Physics:
     """Temperature changes true flow by so many ppm (see `drift.temperature_ppm`) from now on."""
     if temperature_ppm < -PPM:
         raise PhysicsError("a change below -1,000,000 ppm would be flow into the reservoir")
-    return _under(replace(_rebase(state, state.now_ms), temperature_ppm=temperature_ppm))
+    return _under(_rebase(state, state.now_ms, temperature_ppm=temperature_ppm))
 
 
 def set_stalled(state: Physics, stalled: bool) -> Physics:
     """The motor stands still, or runs again; the model does not know."""
-    return _under(replace(_rebase(state, state.now_ms), stalled=stalled))
+    return _under(_rebase(state, state.now_ms, stalled=stalled))
 
 
 def set_outlet(state: Physics, outlet: Outlet) -> Physics:
     """The catheter is open or closed, or the line leaks between tubing and catheter."""
-    return _under(replace(_rebase(state, state.now_ms), outlet=outlet))
+    return _under(_rebase(state, state.now_ms, outlet=outlet))
 
 
 def set_alarm(state: Physics, alarm_nl: int) -> Physics:
     """A new alarm volume; if the model is already at or below it, LOW is due at once."""
     if alarm_nl < 0:
         raise PhysicsError("an alarm volume must not be negative")
-    return _relatch(replace(_rebase(state, state.now_ms), alarm=alarm_nl * NL))
+    return _relatch(_rebase(state, state.now_ms, alarm=alarm_nl * NL))
 
 
 def set_model(state: Physics, volume_nl: int) -> Physics:
     """The firmware is told the reservoir volume (a refill order); fluid does not move."""
     if volume_nl < 0:
         raise PhysicsError("a reservoir volume must not be negative")
-    return _relatch(replace(_rebase(state, state.now_ms), model=volume_nl * NL))
+    return _relatch(_rebase(state, state.now_ms, model=volume_nl * NL))
 
 
 def needle(
@@ -327,12 +324,12 @@ def needle(
         moved = fluids.inject(rest, inject_nl * TRUE_NL, conc_ng_ml, pocket=pocket_nl * TRUE_NL)
     except FluidError as error:
         raise PhysicsError(str(error)) from error
-    return _relatch(replace(state, fluid=moved)), out
+    return _relatch(state._replace(fluid=moved)), out
 
 
 def set_line(state: Physics, fluid: Fluid) -> Physics:
     """Hands at the line: `fluid` is `read(state).fluid` after `fluid.aspirate` or `fluid.declare`."""
-    return replace(_rebase(state, state.now_ms), fluid=fluid)
+    return _rebase(state, state.now_ms, fluid=fluid)
 
 
 def motor_steps(state: Physics, step_u: int, at_ms: int | None = None) -> int:

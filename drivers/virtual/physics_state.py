@@ -1,13 +1,15 @@
 """The state of the virtual pump's physics: its two ledgers, its laws, its latched thresholds. `physics` moves it.
 
+Named tuples, because a run of years makes hundreds of them and a dataclass costs four times as much to change.
+
 Units: time ms of the pump's oscillator; rate nL/day; model volume u = nL/86,400,000 (`NL`);
 true volume u/1,000,000 (`TRUE_NL`); energy pW x ms. All integers.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from drivers.virtual.accumulator import DAY_MS, Accumulator
 from drivers.virtual.battery import BatteryModel
@@ -42,16 +44,14 @@ ALARMS = frozenset({Kind.LOW, Kind.EMPTY, Kind.ERI, Kind.EOS})
 """The crossings that a firmware can know of and sounds an alarm for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Crossing:
+class Crossing(NamedTuple):
     """One threshold and the first whole ms at which it held."""
 
     kind: Kind
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Physics:
+class Physics(NamedTuple):
     """State between events: values at `origin_ms` and the laws that carry them on.
 
     `now_ms` is how far crossings have been handled. `flow` is what runs: `basal` with the bolus on top; `stages` are
@@ -86,8 +86,7 @@ class Physics:
     ended: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """Everything at one instant. Volumes in u (`*_u`) or u/1,000,000 (`*_true`); energy in pW x ms."""
 
     at_ms: int
