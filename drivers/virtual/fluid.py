@@ -135,15 +135,12 @@ def inject(fluid: Fluid, volume: int, conc_ng_ml: int, *, pocket: int = 0) -> Fl
     if not 0 <= pocket <= volume or conc_ng_ml < 0:
         raise FluidError("no volume or strength is negative, and no more goes beside the port than was injected")
     into, beside = volume - pocket, Amount(pocket, pocket * conc_ng_ml)
-    after = fluid._replace(
-        filled=fluid.filled.plus(Amount(volume, volume * conc_ng_ml)),
-        pocket=fluid.pocket.plus(beside),
-    )
+    entered, missed = fluid.filled.plus(Amount(volume, volume * conc_ng_ml)), fluid.pocket.plus(beside)
     if into == 0:
-        return after
+        return fluid._replace(filled=entered, pocket=missed)
     there, number = fluid.in_chamber, fluid.mixed + 1
     mixture = Batch(number, there.volume + into, there.mass + into * conc_ng_ml)
-    return after._replace(chamber=mixture, drawn=0, mixed=number)
+    return fluid._replace(chamber=mixture, drawn=0, mixed=number, filled=entered, pocket=missed)
 
 
 def aspirate(fluid: Fluid, volume: int, conc_ng_ml: int = 0) -> Fluid:

@@ -106,6 +106,9 @@ def push(queue: Queue, fluid: Queue) -> tuple[Queue, Queue]:
     """(content, what came out) of a tube into which `fluid` was pushed: as much leaves as enters."""
     if not queue:
         return queue, fluid
+    if len(fluid) == 1 and (cut := fluid[0].end - volume_of(queue)) >= fluid[0].start:  # it fills the whole tube
+        batch, start, end = fluid[0]
+        return (Slice(batch, cut, end),), joined(queue, (Slice(batch, start, cut),))
     out, content = taken(joined(queue, fluid), volume_of(fluid))
     return content, out
 

@@ -167,7 +167,7 @@ def run_to(state: Physics, at_ms: int) -> tuple[Physics, tuple[Crossing, ...]]:
     while (crossing := next_crossing(state)) is not None and crossing.at_ms <= at_ms:
         state = _cross(state, crossing)
         seen.append(crossing)
-    return state._replace(now_ms=at_ms), tuple(seen)
+    return state if state.now_ms == at_ms else state._replace(now_ms=at_ms), tuple(seen)
 
 
 def when(state: Physics, kind: Kind) -> int | None:
@@ -201,10 +201,13 @@ def _cross(state: Physics, crossing: Crossing) -> Physics:
 def _rebase(state: Physics, at_ms: int, **changes: Any) -> Physics:
     """Settle both ledgers and the battery at `at_ms`, start counting from there, and change what is to change."""
     if at_ms == state.origin_ms:
-        return state._replace(now_ms=at_ms, **changes)
-    r = read(state, at_ms)
-    settled = {"model": r.model_u, "fluid": r.fluid, "energy": r.energy, "programmed": r.programmed_u}
-    return state._replace(now_ms=at_ms, origin_ms=at_ms, **{**settled, **changes})
+        return state._replace(now_ms=at_ms, **changes) if changes or state.now_ms != at_ms else state
+    return _from(state, read(state, at_ms), **changes)
+
+
+def _from(state: Physics, r: Reading, **changes: Any) -> Physics:
+    values = {"model": r.model_u, "fluid": r.fluid, "energy": r.energy, "programmed": r.programmed_u, **changes}
+    return state._replace(now_ms=r.at_ms, origin_ms=r.at_ms, **values)
 
 
 def settled(state: Physics) -> Physics:
@@ -317,14 +320,14 @@ def needle(
 ) -> tuple[Physics, int]:
     """Hands at the port: take out `withdraw_nl` (None = all), then inject a strength, `pocket_nl` of it beside the
     port. Returns what came out, in true units. Raises PhysicsError if more is to be taken than is there."""
-    state = _rebase(state, state.now_ms)
-    out = state.fluid.left if withdraw_nl is None else withdraw_nl * TRUE_NL
+    now = read(state)
+    out = now.fluid.left if withdraw_nl is None else withdraw_nl * TRUE_NL
     try:
-        rest = fluids.withdraw(state.fluid, out)
+        rest = fluids.withdraw(now.fluid, out)
         moved = fluids.inject(rest, inject_nl * TRUE_NL, conc_ng_ml, pocket=pocket_nl * TRUE_NL)
     except FluidError as error:
         raise PhysicsError(str(error)) from error
-    return _relatch(state._replace(fluid=moved)), out
+    return _relatch(_from(state, now, fluid=moved)), out
 
 
 def set_line(state: Physics, fluid: Fluid) -> Physics:
