@@ -4,13 +4,20 @@ A wand is known by its USB serial number, never by the name of its port, which m
 Listing opens nothing: opening a device that is not ours may reset it.
 """
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from serial.tools.list_ports import comports
 
+from drivers.errors import ListingRefused, printable
 from drivers.serial_port import OPENING
+
+__all__ = ["PortInfo", "find_again", "info_of", "list_ports", "printable"]
+
+LIST_WAIT_S: Final = 3.0
+"""Longest wait for a device that is being opened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,22 +42,26 @@ class PortInfo:
         return printable("  ".join(part for part in parts if part))
 
 
-def printable(text: str) -> str:
-    """``text`` with everything that could steer a terminal replaced by ``?``.
+def list_ports(source: Callable[[], Iterable[Any]] = comports, wait_s: float = LIST_WAIT_S) -> list[PortInfo]:
+    """The serial ports of this machine by name, USB ones first.
 
-    >>> printable("wand\\x1b[2J")
-    'wand?[2J'
+    Raises ``ListingRefused`` where a device is still being opened after ``wait_s`` seconds.
     """
-    return "".join(char if char.isprintable() else "?" for char in text)
-
-
-def list_ports(source: Callable[[], Iterable[Any]] = comports) -> list[PortInfo]:
-    """The serial ports of this machine by name, USB ones first."""
-    with OPENING:
+    if not OPENING.acquire(timeout=wait_s):
+        raise ListingRefused("this tablet")
+    try:
         found = [
             PortInfo(port.device, port.description or "", port.vid, port.pid, port.serial_number) for port in source()
         ]
+    finally:
+        OPENING.release()
     return sorted(found, key=lambda port: (port.vid is None, port.url))
+
+
+def info_of(url: str, ports: Iterable[PortInfo]) -> PortInfo | None:
+    """What is known of the device ``url``, also where it is another name of it, as by a link; else ``None``."""
+    real = os.path.realpath(url)
+    return next((port for port in ports if port.url == url or os.path.realpath(port.url) == real), None)
 
 
 def find_again(serial_number: str, ports: Iterable[PortInfo]) -> PortInfo | None:

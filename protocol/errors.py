@@ -16,6 +16,7 @@
     │   ├── NotConnected         no session is open: connect first
     │   └── NothingToAnswer      a reply without the request it belongs to
     ├── MalformedMessage         bytes that are no message: drop them, end the session, audit it
+    ├── CardRefused              not the text of an implant card: scan it again or type it as printed
     ├── VersionMismatch          no common protocol version: update the tablet or use another one
     └── NoiseError               the secure session cannot be made or go on
         ├── UnknownPattern       a protocol name outside the table
@@ -115,6 +116,16 @@ class MalformedMessage(ProtocolError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"The other side sent something that is no message of this protocol ({reason})")
+        self.reason = reason
+
+
+class CardRefused(ProtocolError):
+    """Text that is not what stands on an implant card; ``reason`` names the line."""
+
+    advice = "Scan the card again, or type it line by line as it is printed."
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"This is not the text of an implant card: {reason}")
         self.reason = reason
 
 

@@ -7,8 +7,9 @@ ephemeral private key is handed in, and it must be used for one handshake only. 
 handshake can be deep-copied by a test.
 
 Beyond the specification it refuses: a shared secret of all zeros (section 12.1 leaves that open; see also
-RFC 7748 section 6.1), a remote key equal to one of our own (reflection), and any further use after a
-failed step.
+RFC 7748 section 6.1), a public key that is not written canonically (RFC 7748 section 5 would mask its top bit and
+reduce it, so that one point has several spellings), a remote key equal to one of our own (reflection), and any
+further use after a failed step.
 """
 
 import hashlib
@@ -39,6 +40,8 @@ PSKLEN: Final = 32
 MAX_NONCE: Final = 2**64 - 1
 """Reserved for ``rekey`` (section 4.2); no message is sealed under it."""
 MAX_MESSAGE: Final = 65_535
+FIELD: Final = 2**255 - 19
+"""The prime of Curve25519: a canonical public key is less, read in little-endian order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +111,10 @@ def public_key(private: bytes) -> bytes:
 
 
 def dh(private: bytes, public: bytes) -> bytes:
-    """The X25519 shared secret (32 bytes). Raises ``WeakKey`` if it would be all zeros."""
+    """The X25519 shared secret (32 bytes). Raises ``WeakKey`` if it would be all zeros, or ``public`` not canonical."""
     if len(private) != DHLEN or len(public) != DHLEN:
         raise HandshakeMisuse(f"keys have {DHLEN} bytes, not {len(private)} and {len(public)}")
+    _check_canonical(public)
     try:
         secret = X25519PrivateKey.from_private_bytes(private).exchange(X25519PublicKey.from_public_bytes(public))
     except ValueError as error:
@@ -118,6 +122,11 @@ def dh(private: bytes, public: bytes) -> bytes:
     if not any(secret):
         raise WeakKey("the public key has low order")
     return secret
+
+
+def _check_canonical(public: bytes) -> None:
+    if int.from_bytes(public, "little") >= FIELD:
+        raise WeakKey("the public key is not in canonical form")
 
 
 class CipherState:
@@ -338,6 +347,7 @@ class HandshakeState:
     def _set_remote(self, name: str, key: bytes) -> None:
         if len(key) != DHLEN:
             raise HandshakeMisuse(f"a public key has {DHLEN} bytes, not {len(key)}")
+        _check_canonical(key)
         if key in self._public.values():
             raise ReflectedKey("the remote key is our own")
         self._remote[name] = key

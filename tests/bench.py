@@ -17,7 +17,7 @@ from drivers.pipe import Direction, Pipe
 from drivers.virtual.firmware import Firmware, PumpState
 from drivers.virtual.host import VirtualPumpHost
 from drivers.virtual.provision import InitialProgram, Provision, Tablet
-from programmer.audit.log import AuditLog, MemoryLogStore, Stamp
+from programmer.audit.log import AuditLog, Draft, MemoryLogStore, Stamp
 from programmer.audit.note import ED25519, VKey
 from programmer.visit.credentials import Credentials
 from programmer.visit.desk import Desk, PumpOnFile
@@ -90,6 +90,7 @@ DEVICE = TestSigner(ORIGIN, "device", b"\x33" * 32)
 
 SECOND = TestSigner("clinic.example/sim/staff/dr-c", "prescriber", b"\x34" * 32)
 PRIVATE = {TABLET_ID: TABLET_PRIVATE, OTHER_ID: b"\x25" * 32}
+PSKS = {TABLET_ID: PSK, OTHER_ID: b"\x26" * 32}
 PEOPLE = (
     clinician(DOCTOR.public_key, Role.PRESCRIBER, name="dr-a"),
     clinician(NURSE.public_key, Role.REFILL_NURSE, name="rn-b"),
@@ -113,7 +114,8 @@ def provision(dose_ng: int = 100_000, fill_nl: int = 20_000_000, two_persons: tu
             "receipt_seed": RECEIPT.hex(),
             "patient_tag": "5a" * 8,
             "tablets": [
-                Tablet(id=name, public=public_x25519(private).hex(), psk=PSK.hex()) for name, private in PRIVATE.items()
+                Tablet(id=name, public=public_x25519(private).hex(), psk=PSKS[name].hex())
+                for name, private in PRIVATE.items()
             ],
             "roots": [public_ed25519(ROOT).hex()],
             "two_persons": list(two_persons),
@@ -171,7 +173,7 @@ class BenchLine:
 
     def __init__(self, pump: PumpEnd, pipe: Pipe, entropy: Callable[[int], bytes], tablet_id: str = TABLET_ID) -> None:
         self.pump, self.pipe, self.clock = pump, pipe, pump.clock
-        pairing = Pairing(SERIAL, public_x25519(PUMP_PRIVATE), PSK)
+        pairing = Pairing(SERIAL, public_x25519(PUMP_PRIVATE), PSKS[tablet_id])
         self.connection = TabletConnection(
             TabletKeys(tablet_id, PRIVATE[tablet_id]), {SERIAL: pairing}, LinkTiming(None), entropy
         )
@@ -273,6 +275,7 @@ class Bench:
     key: tuple[bytes, str] | None = (b"\x41" * 32, "908e40c8")
     two_persons: tuple[str, ...] = ()
     tablet_id: str = TABLET_ID
+    peers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self.pump = PumpEnd(self.clock, self.dose_ng, self.fill_nl, self.days, self.two_persons)
@@ -280,6 +283,8 @@ class Bench:
         self.starts = 0
         log = self._log()
         log.create((), (), 0, "new")
+        for peer in self.peers:
+            log.append(Draft("pump.paired", {"tablet": peer, "credential": "on file"}, DOCTOR, patient=PATIENT))
 
     def _log(self) -> AuditLog:
         return AuditLog(

@@ -26,6 +26,8 @@ from protocol.session import PairedTablet, PumpKeys
 WAND_HELLO = address_type(Address.WAND, Kind.HELLO)
 CONTACT_STRENGTH = 3
 _ZERO = bytes([DELIMITER])
+LONGEST_PIECE = 1_024
+"""Bytes between two delimiters that are looked at; what is longer is noise up to the next delimiter."""
 
 
 class VirtualPumpHost:
@@ -59,6 +61,7 @@ class VirtualPumpHost:
         self._wand = VirtualWand(f"W-{pump.identity.serial}")
         self._decoder = FrameDecoder()
         self._partial = b""
+        self._noise = False
         self.fault: WireFault | None = None
         self.fired: list[str] = []
         self.dead = False
@@ -121,6 +124,7 @@ class VirtualPumpHost:
     def line_closed(self) -> None:
         """The other end of the port went away: half a frame is forgotten."""
         self._partial = b""
+        self._noise = False
         self._decoder = FrameDecoder()
         self.dead = self.unplugged = False
 
@@ -128,10 +132,12 @@ class VirtualPumpHost:
         """Take bytes from the line; the bytes that answer them."""
         out = b""
         *frames, self._partial = (self._partial + data).split(_ZERO)
-        if len(self._partial) > 1024:  # no frame is that long: noise
-            self._partial = b""
         for stuffed in frames:
-            out += self._on_wire(stuffed + _ZERO, now_ms)
+            if not self._noise and len(stuffed) <= LONGEST_PIECE:
+                out += self._on_wire(stuffed + _ZERO, now_ms)
+            self._noise = False
+        if len(self._partial) > LONGEST_PIECE:
+            self._partial, self._noise = b"", True
         return out
 
     def _on_wire(self, wire: bytes, now_ms: int) -> bytes:

@@ -15,6 +15,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("programmer.cli.status", "read a pump"),
     "dose": ("programmer.cli.dose", "change the daily dose: check with the pump, sign, commit"),
     "refill": ("programmer.cli.refill", "record a refill: reconcile, sign, commit"),
+    "emergency": ("programmer.cli.emergency", "with the implant card: read, lower, stop, resume"),
     "recover": ("programmer.cli.recover", "settle an unfinished visit by reading the pump"),
     "audit": ("programmer.cli.audit", "show, verify or export the signed log"),
     "calc": ("programmer.cli.calc", "exact dosing arithmetic, JSON in and out"),

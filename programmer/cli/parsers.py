@@ -36,7 +36,10 @@ def command(name: str, *examples: str) -> argparse.ArgumentParser:
 def add_port(parser: argparse.ArgumentParser) -> None:
     """``--port URL`` and ``--data DIR``."""
     parser.add_argument(
-        "--port", required=True, metavar="URL", help="port of the wand: a device, a pseudo terminal, socket://HOST:PORT"
+        "--port",
+        required=True,
+        metavar="URL",
+        help="port of the wand: a device, a pseudo terminal, socket://HOST:PORT, rfc2217://HOST:PORT",
     )
     add_data_option(parser)
 

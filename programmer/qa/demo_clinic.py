@@ -32,8 +32,10 @@ from programmer.visit.tablet import (
     wrap_chart,
     write_clinic,
 )
+from protocol.card import card_text
 from protocol.credential import TABLET_LIFE_S
 from protocol.messages import Realm
+from protocol.session import ImplantCard
 
 CLINIC = Clinic(
     schema=1,
@@ -47,6 +49,7 @@ PROFILE = "child-20"
 CHART = PatientChart(name="S. Sample", born="2016-05-02", record="000-TEST", population="child_4_11", phase="titration")
 DOSE_NG, CONCENTRATION_NG, ALARM_NL, FILL_NL = 100_000, 500_000, 2_000_000, 20_000_000
 DAYS_SINCE_FILL = 14
+CALL_NUMBER = "EXTENSION 0000"
 EPOCH = 1
 MONTHS = 36
 """Revocation epoch of the clinic, and for how many spells of 30 days the demo's tablet is given credentials ahead:
@@ -72,6 +75,11 @@ USERS = (
 def exists(data: Path) -> bool:
     """Whether a demo clinic is in this folder."""
     return (data / "clinic.json").exists()
+
+
+def card_path(data: Path) -> Path:
+    """Where the text of the patient's implant card lies."""
+    return data / "pump" / "card.txt"
 
 
 def provision_path(data: Path) -> Path:
@@ -134,11 +142,13 @@ def _admit(tablet: Tablet, identity: Identity, prescriber: UserSigner, data: Pat
     kid = key_label(patient_key)
     tablet.store.add_patient(ref, sealed, kid, wrapped)
     private, receipt_seed, psk = os.urandom(32), os.urandom(32), os.urandom(32)
+    card_secret, public = os.urandom(32), X25519PrivateKey.from_private_bytes(private).public_key().public_bytes_raw()
+    _write_private(card_path(data), card_text(ImplantCard(SERIAL, public, card_secret)))
     receipt_key = Ed25519PrivateKey.from_private_bytes(receipt_seed).public_key().public_bytes_raw()
     tablet.add_pump(
         PumpCard(
             serial=SERIAL,
-            public=X25519PrivateKey.from_private_bytes(private).public_key().public_bytes_raw().hex(),
+            public=public.hex(),
             psk=psk.hex(),
             receipt_key=receipt_key.hex(),
             patient=ref,
@@ -157,6 +167,8 @@ def _admit(tablet: Tablet, identity: Identity, prescriber: UserSigner, data: Pat
             "profile": PROFILE,
             "static_private": private.hex(),
             "receipt_seed": receipt_seed.hex(),
+            "card_secret": card_secret.hex(),
+            "call_number": CALL_NUMBER,
             "patient_tag": hashlib.sha256(f"patient-tag {ref}".encode()).hexdigest()[:16],
             "tablets": [{"id": CLINIC.tablet, "public": identity.keys.noise_public.hex(), "psk": psk.hex()}],
             "roots": [root.hex()],
@@ -171,8 +183,8 @@ def _admit(tablet: Tablet, identity: Identity, prescriber: UserSigner, data: Pat
     )
 
 
-def _write_private(path: Path, content: dict[str, object]) -> None:
+def _write_private(path: Path, content: dict[str, object] | str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump(content, file, indent=1)
+        file.write(content if isinstance(content, str) else json.dumps(content, indent=1))

@@ -367,6 +367,7 @@ class ClinicApp(ProgrammerApp):
 
     async def end(self) -> None:
         """Give everything back and end."""
+        self.model.tablet.give_up()
         shell = self.model.shell
         if shell is not None:
             await self.bridge.call(shell.hang_up)

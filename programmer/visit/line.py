@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from drivers.echo import Heard, Listener
 from drivers.errors import PortError
 from drivers.port import Port
 from drivers.runner import CallFailed, PortLostEvent, PortRunner, RunnerFailed
@@ -27,7 +28,7 @@ from protocol.events import (
 )
 from protocol.link import LinkTiming
 from protocol.messages import Message
-from protocol.session import ImplantCard, Pairing, TabletKeys
+from protocol.session import ImplantCard, Pairing, SessionKind, TabletKeys
 from protocol.wand import Coupling, Identity
 
 ANSWER_LIMIT_S = 20
@@ -59,12 +60,24 @@ class LineLost(LineFault):
 class NoPump(LineFault):
     """Nothing answered."""
 
-    def __init__(self, wand_answered: bool) -> None:
-        where = (
-            "The wand answers, but no pump does. Move the wand over the pump and try again."
-            if wand_answered
-            else "No wand answers on this port. Check the cable, the wand's battery and the port, then try again."
-        )
+    def __init__(self, wand_answered: bool, heard: Heard | None = None) -> None:
+        if wand_answered:
+            where = "The wand answers, but no pump does. Move the wand over the pump and try again."
+        elif heard is not None and heard.foreign:
+            where = (
+                "No pump answers at this speed: bytes come over this port, but none that can be read. "
+                "Check the speed of the wand (as in ?baud=57600), the port and the cable, then try again."
+            )
+        elif heard is not None and heard.echoed:
+            where = (
+                "This port only returns what was sent to it. Check that the wand is plugged in at the other end of "
+                "the cable and has power, then try again."
+            )
+        else:
+            where = (
+                "No wand answers on this port. Check the cable, the wand's battery, the port and its speed, "
+                "then try again."
+            )
         super().__init__(where)
 
 
@@ -79,6 +92,16 @@ class UnknownPump(LineFault):
         super().__init__(
             "The pump under the wand is not paired with this tablet. Check that it is the right pump; "
             "an administrator can pair it."
+        )
+
+
+class OtherCard(LineFault):
+    """The pump under the wand does not open to this implant card."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The pump under the wand does not open to this card. Compare the serial number on the card with the "
+            "patient's papers; to pair a tablet, somebody at the pump must first allow it."
         )
 
 
@@ -148,18 +171,22 @@ class PortLine:
         notice: Callable[[Coupling | EndReason], None] = lambda _: None,
         sent: Callable[[Message], None] = lambda _: None,
         reopen: Callable[[], Port] | None = None,
+        give_up: Callable[[], None] = lambda: None,
     ) -> None:
-        """``notice`` is told of coupling and ended sessions; ``sent`` of each request whose bytes have left.
+        """``notice`` is told of coupling, ended sessions and a lost port; ``sent`` of requests whose bytes have left.
 
-        ``reopen`` opens the port anew when it was lost and a session is wanted again, as after a replug.
+        ``reopen`` opens the port anew when it was lost and a session is wanted again, as after a replug; ``give_up``
+        calls that off when the line is closed meanwhile.
         """
         self.connection = TabletConnection(keys, pairings, timing, entropy)
         self._notice, self._sent = notice, sent
         self._events: queue.Queue[Event | _Left | _Fault] = queue.Queue()
-        self._clock_ms, self._reopen = clock_ms, reopen
+        self._clock_ms, self._reopen, self._give_up = clock_ms, reopen, give_up
+        self._closes = 0
         self._runner = self._started(port)
 
     def _started(self, port: Port) -> "PortRunner[TabletConnection]":
+        self._port = port
         runner = PortRunner(port, self.connection, self._clock_ms, self._take)
         runner.start()
         return runner
@@ -170,6 +197,8 @@ class PortLine:
             return
         if isinstance(event, SessionEnded):
             self._notice(event.reason)
+        if isinstance(event, PortLostEvent):
+            self._notice(EndReason.PORT_LOST)
         self._events.put(event)  # type: ignore[arg-type]  # the runner only carries what the connection makes
 
     def connect(self) -> Opened:
@@ -178,16 +207,27 @@ class PortLine:
         Raises:
             LineFault: no wand, no pump, an unpaired pump, another version, a lost port.
         """
+        return self._open(lambda core, now_ms: core.connect(now_ms), UnknownPump)
+
+    def connect_with_card(self, card: ImplantCard, kind: SessionKind) -> Opened:
+        """Open a session with the implant card of the pump: break-glass or pairing. Raises as ``connect``."""
+        return self._open(lambda core, now_ms: core.connect_with_card(card, kind, now_ms), OtherCard)
+
+    def _open(self, begin_with: Callable[[TabletConnection, int], None], unknown: type[LineFault]) -> Opened:
         if self._reopen is not None and not self._runner.running:
+            closes = self._closes
             try:
                 self._runner = self._started(self._reopen())
             except PortError as error:
                 raise PortGone(str(error)) from error
+            if self._closes != closes:  # closed while the port was on its way
+                self._runner.stop()
         self._drain()
         wand: Identity | None = None
+        before = self._heard()
 
         def begin(core: TabletConnection, now_ms: int) -> list[Event]:
-            core.connect(now_ms)
+            begin_with(core, now_ms)
             return []
 
         self._call(begin)
@@ -199,11 +239,11 @@ class PortLine:
                     assert wand is not None
                     return Opened(wand, pump, handshake_hash)
                 case PumpNotPaired():
-                    raise UnknownPump
+                    raise unknown()
                 case VersionRefused():
                     raise OtherVersion
                 case SessionEnded(EndReason.LINK_LOST):
-                    raise NoPump(wand is not None)
+                    raise NoPump(wand is not None, self._heard(before))
                 case SessionEnded(reason):
                     raise LineLost(reason)
                 case PortLostEvent() | RunnerFailed() | CallFailed() as fault:
@@ -239,8 +279,15 @@ class PortLine:
                     raise _lost(fault)
 
     def close(self) -> None:
-        """Stop the I/O thread, which closes its port."""
+        """Stop the I/O thread, which closes its port; a port that is being opened is given up."""
+        self._closes += 1
+        self._give_up()
         self._runner.stop()
+
+    def _heard(self, before: Heard | None = None) -> Heard | None:
+        """What came over the port, or what came since ``before``; None where the port cannot tell."""
+        heard = self._port.heard if isinstance(self._port, Listener) else None
+        return heard if heard is None or before is None else heard.since(before)
 
     def _call(self, work: Callable[[TabletConnection, int], Sequence[object]]) -> None:
         try:

@@ -5,16 +5,13 @@ Order of writes for a change: journal ``staging``, STAGE, READ_BACK; the person 
 none leaves. ``probe`` is told each point that is passed; tests end the process there.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from programmer.audit.entries import RoleError
 from programmer.audit.log import LogError, Signer
 from programmer.records.errors import StoreError
 from programmer.visit import logbook
-from programmer.visit.conductor import Conductor
 from programmer.visit.desk import (
-    NoCredential,
     NotAllowed,
     NotSaved,
     NotVouched,
@@ -26,6 +23,7 @@ from programmer.visit.desk import (
     SecondPersonNeeded,
     StaleReading,
 )
+from programmer.visit.introduction import Introduction
 from programmer.visit.journal import JournalError
 from programmer.visit.line import LineFault, LineLost
 from programmer.visit.logbook import PumpState, RefillFacts, SignedChange
@@ -38,14 +36,12 @@ from programmer.visit.machine import (
     Propose,
     PumpRead,
     Reading,
-    Withdraw,
     lock,
 )
 from programmer.visit.proposal import Proposal, RefillProposal
 from programmer.visit.unfinished import open_records
 from protocol import coordinator
 from protocol.coordinator import State, Transaction
-from protocol.credential import credential_digest
 from protocol.errors import ProtocolError
 from protocol.events import EndReason
 from protocol.messages import (
@@ -54,12 +50,9 @@ from protocol.messages import (
     Events,
     GetEvents,
     GetStatus,
-    Present,
-    Presented,
     ReadBack,
     ReadBackReport,
     Realm,
-    Refusal,
     Refused,
     SilenceAlarm,
     Silenced,
@@ -68,12 +61,10 @@ from protocol.messages import (
 )
 from protocol.order import Content, Order
 
-TABLET_POSITION = 2
-PRESENT_TURNS = 4
 VERDICTS_BY_HAND = ("applied", "not_applied")
 
 
-class VisitShell(Conductor):
+class VisitShell(Introduction):
     """One visit with one pump: what people do in it."""
 
     def unlock_patient(self, ref: str, key: bytes, kid: str) -> None:
@@ -240,7 +231,7 @@ class VisitShell(Conductor):
             raise StaleReading
         signers = (author,) if second is None else (author, second)
         self._are_enough(signers)
-        if not all(self._present(position, person) for position, person in enumerate(signers)):
+        if not self._introduce(signers):
             return self.visit.phase
         order, proposal, tx = self.order(), self.visit.proposal, self._transaction()
         assert proposal is not None
@@ -277,44 +268,6 @@ class VisitShell(Conductor):
         self._after_commit()
         return self.visit.phase
 
-    def _are_enough(self, signers: Sequence[Person]) -> None:
-        """The pump's demand is known; do not show it keys that cannot be enough."""
-        staged = self._transaction().staged
-        if staged is None or len({person.public_key for person in signers}) < max(staged.persons, len(signers)):
-            self.withdraw()
-            raise SecondPersonNeeded
-
-    def _present(self, position: int, person: Person) -> bool:
-        """Show a person's credential to the pump, by its digest where that is enough; whether the link held."""
-        credential = self.desk.credentials.people.get(person.public_key)
-        if credential is None:
-            raise NoCredential(person.name)
-        shown = credential_digest(credential)
-        try:
-            for _ in range(PRESENT_TURNS):
-                answer = self._ask(Present(position=position, credential=shown))
-                reasons = answer.reasons if isinstance(answer, Refused) else ()
-                if isinstance(answer, Presented):
-                    return True
-                if reasons == (Refusal.TABLET_CREDENTIAL,):
-                    self._present_tablet()
-                elif reasons == (Refusal.SIGNER_UNKNOWN,):
-                    shown = credential
-                else:
-                    break
-        except LineLost:
-            self._run_wire(coordinator.LinkLost())
-            return False
-        raise PumpRefused(tuple(item.name for item in reasons))
-
-    def _present_tablet(self) -> None:
-        own = self.desk.credentials.tablet_at(self._status().pump_time_s)
-        if own is None:
-            raise NoCredential("its own")
-        answer = self._ask(Present(position=TABLET_POSITION, credential=own))
-        if isinstance(answer, Refused):
-            raise PumpRefused(tuple(item.name for item in answer.reasons))
-
     def reconcile(self, signer: Person, verdict: str, reason: str) -> None:
         """Close by hand a change that the pump no longer remembers: ``applied`` or ``not_applied``, as compared.
 
@@ -341,13 +294,6 @@ class VisitShell(Conductor):
             raise NotSaved(f"{error} The decision is not saved: the change stays unresolved.") from error
         self._close(tx)
         self.visit = replace(self.visit, transaction=None, proposal=None)
-
-    def withdraw(self) -> None:
-        """Take the proposal back; a staged one is dropped in the pump too."""
-        self._step(Withdraw())
-        tx = self.visit.transaction
-        if tx is not None and tx.state in (State.ABORTED, State.COMMITTED):
-            self._end_change(tx)
 
     def leave(self, signer: Person | None = None, reason: str = "") -> None:
         """End the visit, as far as its lock allows.
@@ -399,6 +345,7 @@ class VisitShell(Conductor):
             self._end_change(tx)
         elif tx.state is State.ABORTED:
             self._end_change(tx)
+            self._shown = ()  # a refusal may lie in what was shown: show it afresh
             raise PumpRefused(tuple(item.name for item in tx.reasons))
 
     def _refused_by_pump(self, author: Signer, tx: Transaction) -> None:

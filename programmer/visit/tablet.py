@@ -7,8 +7,8 @@ and the journal, and never lies in the data folder.
 import json
 import os
 import time
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -18,7 +18,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from drivers.serial_port import DEFAULT_BAUD, open_port
+from drivers.adapter import Adapter
+from drivers.serial_port import open_port
 from programmer.audit.log import AuditLog, Stamp
 from programmer.audit.sealed import key_label
 from programmer.clinical.library import DrugLibrary, baclofen
@@ -29,6 +30,7 @@ from programmer.records.store import Store
 from programmer.visit import credentials
 from programmer.visit.credentials import Credentials
 from programmer.visit.desk import Desk
+from programmer.visit.emergency import EmergencyVisit
 from programmer.visit.journal import Journal
 from programmer.visit.line import PortLine
 from programmer.visit.pumps import META, PumpCard, pack_cards, unpack_cards
@@ -36,8 +38,8 @@ from programmer.visit.shell import VisitShell
 from programmer.visit.storage import DiskStorage
 from protocol.events import EndReason
 from protocol.link import LinkTiming
-from protocol.messages import Status
-from protocol.session import TabletKeys
+from protocol.messages import Realm, Status
+from protocol.session import ImplantCard, TabletKeys
 from protocol.wand import Coupling
 
 SOFTWARE = "0.1.0"
@@ -176,6 +178,7 @@ class Tablet:
         self.clinic, self.identity, self.store, self.journal = clinic, identity, store, journal
         self.library: DrugLibrary = baclofen()
         self.simulated_offset = timedelta()
+        self._adapter: Adapter | None = None
         boot = read_boot_id()
         self.log = AuditLog(
             store,
@@ -270,6 +273,15 @@ class Tablet:
             raise PatientLocked from None
         return OpenChart(ref, PatientChart.model_validate_json(text), key, key_label(key))
 
+    def choose_port(self) -> None:
+        """A person chose a port anew: whichever adapter has that name now is the one."""
+        self._adapter = None
+
+    def give_up(self) -> None:
+        """Let a port that is being opened go, so that who waits for it goes on at once. From any thread."""
+        if self._adapter is not None:
+            self._adapter.cancel()
+
     def visit(
         self,
         url: str,
@@ -277,23 +289,11 @@ class Tablet:
         notice: Callable[[Coupling | EndReason], None] = lambda _: None,
         probe: Callable[[str], None] = lambda _: None,
     ) -> VisitShell:
-        """A visit over the port ``url``; raises ``PortError``."""
+        """A visit over the port ``url``, which stays the same adapter from visit to visit; raises ``PortError``."""
         cards = self.pumps()
-        baud = None if "://" in url or "/pts/" in url else DEFAULT_BAUD
-        line = PortLine(
-            open_port(url),
-            TabletKeys(self.clinic.tablet, self.identity.keys.noise_private),
-            {card.serial: card.pairing() for card in cards},
-            LinkTiming(baud),
-            monotonic_ms,
-            os.urandom,
-            notice,
-            lambda message: probe(f"sent {type(message).__name__}"),
-            lambda: open_port(url),
-        )
         return VisitShell(
             Desk(
-                line=line,
+                line=self._line(url, cards, notice, probe),
                 journal=self.journal,
                 log=self.log,
                 store=self.store,
@@ -307,6 +307,58 @@ class Tablet:
                 credentials=self.credentials(),
             )
         )
+
+    def _line(
+        self,
+        url: str,
+        cards: Sequence[PumpCard] = (),
+        notice: Callable[[Coupling | EndReason], None] = lambda _: None,
+        probe: Callable[[str], None] = lambda _: None,
+    ) -> PortLine:
+        adapter = self._adapter
+        if adapter is None or adapter.text != url:
+            adapter = self._adapter = Adapter(url, open_=lambda name: open_port(name))
+        return PortLine(
+            adapter.open(),
+            TabletKeys(self.clinic.tablet, self.identity.keys.noise_private),
+            {card.serial: card.pairing() for card in cards},
+            LinkTiming(adapter.timing_baud),
+            monotonic_ms,
+            os.urandom,
+            notice,
+            lambda message: probe(f"sent {type(message).__name__}"),
+            adapter.open,
+            adapter.cancel,
+        )
+
+    @contextmanager
+    def emergency(self, url: str, card: ImplantCard) -> Iterator[EmergencyVisit]:
+        """An emergency visit with a card, over the port ``url``, which is given back at its end.
+
+        Raises:
+            CardOfOtherRealm: the card is not of this tablet's realm; nothing was opened.
+            PortError, LineFault: no port, no wand, no pump, or a pump of another card.
+        """
+        if (card.realm is Realm.SIMULATED) is not self.simulated:
+            raise CardOfOtherRealm(card.realm)
+        line = self._line(url)
+        try:
+            visit = EmergencyVisit(line, card, self.log, self.identity.device)
+            visit.open()
+            yield visit
+            visit.close()
+        finally:
+            line.close()
+
+
+class CardOfOtherRealm(Exception):
+    """A simulated card at a clinic's tablet, or the other way round."""
+
+    exit_code = 1
+
+    def __init__(self, realm: Realm) -> None:
+        word = "a SIMULATED" if realm is Realm.SIMULATED else "a REAL"
+        super().__init__(f"This is the card of {word} pump, and this tablet is not for such pumps. Use another tablet.")
 
 
 class UnknownProfile(Exception):

@@ -62,7 +62,7 @@ def test_noise_on_the_line_is_no_wand(desk):
         thread.start()
         said = desk.run("status", "--port", f"socket://127.0.0.1:{server.getsockname()[1]}")
         thread.join()
-    said.sentence(3, "No wand answers on this port", "try again")
+    said.sentence(3, "No pump answers at this speed", "none that can be read", "try again")
     desk.log_is_whole()
 
 

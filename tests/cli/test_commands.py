@@ -45,7 +45,7 @@ def test_a_dose_is_read_back_confirmed_signed_sent_and_verified(desk):
     assert "patient   S. Sample, born 2016-05-02, record 000-TEST" in text
     assert "evenly day and night: 15 mcg more than now (15 % more than now)" in text
     assert desk.pump.dose_ng == 115_000
-    assert desk.types()[-4:] == ["pump.read", "change.intent", "change.outcome", "pump.read"]
+    assert desk.types()[-4:] == ["pump.anchor", "change.intent", "change.outcome", "pump.read"]
     again = desk.dose("120 mcg/day")
     again.sentence(1, "--reason INCREASE_TOO_SOON=TEXT", "Nothing was sent.")
     with_reason = desk.dose("120 mcg/day", "--reason", "INCREASE_TOO_SOON=ward round, spasms")

@@ -17,7 +17,7 @@ from programmer.visit.line import LineFault
 from programmer.visit.machine import Leaving, NotNow, Phase, Word, lock
 from programmer.visit.shell import VisitShell
 from programmer.visit.unfinished import unfinished
-from protocol.messages import Commit, Message
+from protocol.messages import Commit, Message, StageProgram
 from tests.bench import DOCTOR, NURSE, Bench, dose, refill
 from tests.visit.disk import CRASH, SHORT, SHORT_FULL, Crash
 
@@ -161,10 +161,22 @@ def test_the_disk_fails_at_each_operation_of_a_change_in_each_way() -> None:
 
 
 LOG_CASES = [
-    (1, 1, True), (1, 99, False), (2, 2, False), (2, 99, False),
-    (3, 3, True), (3, 99, True), (4, 4, True), (4, 99, True),
+    (1, 1, True), (1, 99, False), (2, 2, True), (2, 99, False), (3, 3, True), (3, 99, False),
+    (4, 4, False), (4, 99, False), (5, 5, True), (5, 99, True), (6, 6, True), (6, 99, True),
 ]  # fmt: skip
-"""First and last append that fails, and whether the order leaves: reading, intent, outcome, reading."""
+"""First and last append that fails, and whether the order leaves: anchor, reading, anchor, intent, outcome, reading."""
+
+
+def cut_at(bench: Bench, shell: VisitShell, kind: type[Message]) -> None:
+    """The wire is cut when this message is about to leave."""
+    ask = shell.desk.line.exchange
+
+    def cut(message: Message) -> Message:
+        if isinstance(message, kind):
+            bench.pipe.cut()
+        return ask(message)
+
+    shell.desk.line.exchange = cut  # type: ignore[method-assign]
 
 
 @pytest.mark.parametrize("first, last, sent", LOG_CASES)
@@ -229,7 +241,7 @@ def test_a_refused_drop_reason_keeps_the_visit_open() -> None:
     shell = bench.shell()
     shell.read()
     shell.propose(dose(NEW))
-    bench.pipe.cut()
+    cut_at(bench, shell, StageProgram)
     with pytest.raises(LineFault):
         shell.check(DOCTOR)
     log.arm(1, 99)
@@ -291,7 +303,7 @@ def test_a_visit_leaves_only_what_is_open_in_the_journal() -> None:
     shell.sign_and_send(DOCTOR)
     shell.read()
     shell.propose(dose(OLD))
-    bench.pipe.cut()
+    cut_at(bench, shell, StageProgram)
     with pytest.raises(LineFault):
         shell.check(DOCTOR)
     shell.leave(DOCTOR, "wand lost")

@@ -11,6 +11,7 @@ from annotated_types import Ge, Le, MaxLen, MinLen
 from protocol import messages as m
 from protocol import wand as w
 from protocol.wire_model import Wire, WireModel
+from tests.house import spec_session, spec_states
 
 SPEC = Path(__file__).resolve().parents[2] / "protocol" / "SPEC.md"
 BEGIN, END = "<!-- generated: begin -->", "<!-- generated: end -->"
@@ -74,7 +75,7 @@ def body(title: str, model: type[WireModel]) -> Iterator[str]:
 
 
 def sections() -> str:
-    """Sections 7 and 8."""
+    """Sections 7 to 11."""
     lines = ["", "## 7. Op codes and numbers", ""]
     lines += ["| op | message | direction | affects therapy |", "|---|---|---|---|"]
     for op, model in sorted(m.MESSAGES.items()):
@@ -92,7 +93,7 @@ def sections() -> str:
         lines += body(f"{op} {capitals(model.__name__)}", model)
     for op, wand in sorted(w.WAND_MESSAGES.items()):
         lines += body(f"Wand {op} {capitals(wand.__name__)}", wand)
-    return "\n".join([*lines, ""])
+    return "\n".join([*lines, *spec_states.sections(), *spec_session.sections(), ""])
 
 
 def split(text: str) -> tuple[str, str, str]:

@@ -10,18 +10,23 @@ from typing import Any
 import pytest
 
 from drivers.pipe import Direction, Drop
+from drivers.virtual import presence, rules
+from programmer.audit.anchor import Verdict
 from programmer.visit import conductor, machine, shell
 from programmer.visit.desk import PumpRefused, ReadBackDiffers
 from programmer.visit.machine import Visit, Word
 from programmer.visit.shell import VisitShell
-from protocol import coordinator, participant
+from protocol import coordinator, credential, participant
 from protocol.connection import TabletConnection
 from protocol.coordinator import LinkLost, Persist, Send, Signed, State, Stored
+from protocol.credential import Trust
 from protocol.framing import Frame, encode_frame
 from protocol.link import Address, Kind, Primary, Retried, address_type
 from protocol.messages import Commit, Message, NotApplied, Query, Refused, Staged, encode_message
-from tests.bench import DOCTOR, Bench, dose
+from tests.audit import test_anchor as anchor_checks
+from tests.bench import DOCTOR, START_S, Bench, dose
 from tests.crash import test_disk as disk_checks
+from tests.virtual import test_orders as order_checks
 from tests.visit import disk
 from tests.visit import test_adversary as adversary
 from tests.visit import test_cut_at_every_byte as cut_checks
@@ -41,21 +46,21 @@ def answer_to_the_order_is_lost() -> None:
 
 def staged_proposal_is_left_behind() -> None:
     """The wire is cut within STAGED: a proposal may lie in the pump, so the visit is not over."""
-    first = next(frame for frame in adversary.frames() if frame.way is Direction.FROM_PUMP)
-    word, settled = cut_checks.judge(cut_checks.Case(Direction.FROM_PUMP, first.first + 5, restart=True))
+    _, staged = [frame for frame in adversary.frames() if frame.way is Direction.FROM_PUMP][:2]
+    word, settled = cut_checks.judge(cut_checks.Case(Direction.FROM_PUMP, staged.first + 5, restart=True))
     assert (word, settled) == (Word.NOT_APPLIED, Word.NOT_APPLIED)
 
 
 def lost_request_is_repaired() -> None:
     """The request STAGE is lost once: its repetition is the same frame, so the pump takes it."""
-    first = adversary.frames()[0]
-    assert adversary.judge(Drop(first.way, first.first, first.size)) is Word.APPLIED
+    _, stage = [frame for frame in adversary.frames() if frame.way is Direction.TO_PUMP][:2]
+    assert adversary.judge(Drop(stage.way, stage.first, stage.size)) is Word.APPLIED
 
 
 def query_forbids_what_it_did_not_find() -> None:
     """After "not applied" the same transaction can never begin again."""
     bench, tablet = adversary.prepared()
-    ask, txid = tablet.desk.line.exchange, b"\x77" * 16
+    ask, txid = tablet.desk.line.exchange, START_S.to_bytes(4, "big") + b"\x77" * 12
     assert isinstance(ask(Query(txid=txid, base_epoch=0)), NotApplied)
     assert tablet.visit.reading is not None
     stage = dose(115_000).stage(txid, 0, tablet.visit.reading.status.program)
@@ -103,6 +108,31 @@ def review_shows_what_the_pump_read_back() -> None:
 def receipt_is_verified() -> None:
     """An answer with a false receipt is in doubt."""
     adversary.test_a_receipt_that_does_not_verify_is_in_doubt_and_never_applied("receipt")
+
+
+def forged_credential_is_refused() -> None:
+    """A credential whose root's signature was altered opens nothing."""
+    order_checks.test_a_broken_chain_is_refused("root's signature altered")
+
+
+def expired_credential_is_refused() -> None:
+    """A credential ends with its last second."""
+    order_checks.test_a_credential_holds_up_to_its_last_second(order_checks.START_S - 1, False)
+
+
+def nurse_may_not_program() -> None:
+    """A nurse's signature on a program is refused by the pump."""
+    order_checks.test_a_program_order_of_a_role_without_the_right_is_refused_by_the_pump(order_checks.NURSE)
+
+
+def two_signatures_grow_old() -> None:
+    """Two persons sign within ten minutes or not at all."""
+    order_checks.test_two_persons_sign_within_ten_minutes(601_000, False)
+
+
+def foreign_program_blocks() -> None:
+    """A program by a tablet that nobody knows stops programming."""
+    anchor_checks.test_each_row_of_the_table("an unknown tag")
 
 
 # -- plants ------------------------------------------------------------------------------------------------------------
@@ -260,5 +290,54 @@ MUTANTS = (
         "an applied change needs no second reading",
         attribute(machine, "_confirms", _always(True)),
         shell_checks.test_a_dose_change_is_read_back_signed_applied_and_verified,
+    ),
+    Mutant(
+        "the pump does not verify signatures of the order",
+        attribute(participant, "verifies", _always(True)),
+        order_checks.test_an_order_is_bound_in_every_field,
+    ),
+    Mutant(
+        "the pump does not verify the root's signature",
+        attribute(credential, "verifies", _always(True)),
+        forged_credential_is_refused,
+    ),
+    Mutant(
+        "expiry and revocation do not count", attribute(Trust, "refuses", _always(None)), expired_credential_is_refused
+    ),
+    Mutant(
+        "a newer revocation epoch raises no floor",
+        attribute(Trust, "raised", lambda _: lambda self, found: self),
+        order_checks.test_a_newer_epoch_revokes_the_older_one_for_good_and_through_a_reset,
+    ),
+    Mutant(
+        "credentials are not looked at again at COMMIT",
+        attribute(presence, "barred", _always(None)),
+        order_checks.test_a_credential_that_ran_out_after_it_was_shown_signs_nothing,
+    ),
+    Mutant(
+        "the tablet's highest role does not count",
+        lambda patch: patch.setattr(presence, "RANK", {}),
+        order_checks.test_a_person_above_the_tablets_highest_role_is_refused,
+    ),
+    Mutant("every role may sign", attribute(rules.PumpRules, "may_sign", _always(True)), nurse_may_not_program),
+    Mutant(
+        "one person does for two",
+        attribute(rules.PumpRules, "persons", _always(1)),
+        order_checks.test_one_signature_does_not_do_where_two_are_demanded,
+    ),
+    Mutant(
+        "two signatures do not grow old",
+        lambda patch: patch.setattr(participant, "TWO_PERSONS_MS", 700_000),
+        two_signatures_grow_old,
+    ),
+    Mutant(
+        "the pump has no limits of its own",
+        attribute(rules.PumpRules, "refusals", _always(())),
+        order_checks.test_the_pumps_own_limit_holds_against_a_signed_order,
+    ),
+    Mutant(
+        "a record that does not fit blocks nothing",
+        lambda patch: patch.setattr(Verdict, "blocks", property(lambda self: False)),
+        foreign_program_blocks,
     ),
 )

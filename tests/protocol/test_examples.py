@@ -5,7 +5,7 @@ import importlib
 
 import pytest
 
-MODULES = ["protocol.framing", "protocol.link", "protocol.noise", "protocol.units", "drivers.discovery"]
+MODULES = ["protocol.framing", "protocol.link", "protocol.noise", "protocol.units", "drivers.errors", "drivers.address"]
 
 
 @pytest.mark.parametrize("name", MODULES)

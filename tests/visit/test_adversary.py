@@ -24,7 +24,7 @@ LATE_MS = 20_000
 
 
 def prepared(proposal: Proposal | None = None) -> tuple[Bench, VisitShell]:
-    bench = Bench()
+    bench = Bench(peers=(OTHER_ID,))
     shell = bench.shell()
     shell.read()
     shell.propose(proposal or dose(NEW))

@@ -3,7 +3,7 @@
 import pytest
 
 from programmer.records.errors import StoreDamaged
-from programmer.visit.desk import PumpRefused
+from programmer.visit.desk import NoCredential, PumpRefused
 from programmer.visit.line import LineFault
 from programmer.visit.machine import NotNow, Phase, Visit, Withdraw, Word, step
 from programmer.visit.shell import VisitShell
@@ -78,9 +78,9 @@ def test_a_link_lost_while_settling_says_so_and_keeps_the_doubt() -> None:
     assert verdicts == ["in_doubt"]
 
 
-def test_a_key_that_the_pump_does_not_know_sends_no_order() -> None:
+def test_a_person_without_a_credential_sends_no_order() -> None:
     _, shell = staged()
-    with pytest.raises(PumpRefused, match="SIGNER_UNKNOWN"):
+    with pytest.raises(NoCredential, match=r"no credential of clinic\.example/sim/staff/dr-x"):
         shell.sign_and_send(STRANGER)
     assert shell.visit.phase is Phase.REVIEW
     shell.withdraw()

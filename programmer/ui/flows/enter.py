@@ -128,6 +128,7 @@ class ConnectFlow(Flow):
         """Connect over the picked port and read."""
         number = int(tile[1:])
         self.model.port = self.virtual[number] if tile[0] == "v" else self.real[number][0]
+        self.model.tablet.choose_port()
         if self.screen is not None:
             self.screen.say("Reading the pump ...")
         try:
