@@ -67,3 +67,10 @@ def verdicts(opened: Tablet, before: list[Unfinished]) -> list[Change]:
         Change(item, said.get(item.transaction.txid.hex(), _WORDS.get(item.transaction.state, IN_DOUBT)))
         for item in before
     ]
+
+
+def settled(change: Change, serial: str, verdict: str) -> Change:
+    """The change as a prescriber has signed it; one of another pump, or of known end, stays as it is."""
+    if change.settled or change.item.serial != serial:
+        return change
+    return Change(change.item, APPLIED if verdict == "applied" else NOT_APPLIED)

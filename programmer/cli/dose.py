@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from programmer.cli import talk
-from programmer.cli.parsers import add_person, add_port, command
+from programmer.cli.parsers import add_person, add_port, add_second, command
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from programmer.clinical.entry import EntryProfile
     from programmer.clinical.limits import Finding
     from programmer.visit.planning import DoseJudgement
+    from programmer.visit.tablet import OpenChart
     from protocol.messages import ReadBackReport, Status
 
 
@@ -28,6 +29,7 @@ def _parser() -> argparse.ArgumentParser:
         '--port /dev/ttyACM0 --dose "115 mcg/day" --user dr-rivera',
         '... --reason INCREASE_TOO_SOON="spasms at night"',
         '... --secret-fd 3 --confirm "115 mcg/day" 3<FILE',
+        "... --second dr-lee",
     )
     add_port(parser)
     parser.add_argument("--dose", required=True, metavar='"N mcg/day"', help="the new dose in 24 hours")
@@ -38,6 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--confirm", metavar='"N mcg/day"', help="the 24-hour dose once more, for use without a terminal"
     )
+    add_second(parser)
     parser.add_argument("--yes", action="store_true", help="do not ask again before sending, once the dose is keyed")
     return parser
 
@@ -72,7 +75,16 @@ def run(arguments: list[str]) -> int:
                 'There is no terminal to key the dose again. Give it once more by --confirm "N mcg/day". '
                 "Nothing was sent."
             )
+        reckoned = (
+            None if options.second_confirm is None else quantity("--second-confirm", options.second_confirm, field)
+        )
+        if options.second is not None and reckoned is None and not talk.at_terminal():
+            raise talk.Usage(
+                "There is no terminal for the second person to key the dose. Give it by --second-confirm. "
+                "Nothing was sent."
+            )
         signer = signing.author(tablet, options, "sign-program", ("soft-override",) if reasons else ())
+        approver = signing.second(tablet, options, "sign-program")
         with desk.visit(tablet, options.port) as shell:
             status = signing.read_first(tablet, shell)
             if not delivers(status):
@@ -103,9 +115,17 @@ def run(arguments: list[str]) -> int:
             def review(report: "ReadBackReport") -> None:
                 for line in [*signing.head(chart, shell, status), *_review(judgement, report, status, reasons)]:
                     talk.data(line)
-                _confirm(options, confirmed, report, field)
+                _confirm(confirmed, report, field, "Key the dose in 24 hours again, then Enter")
+                if approver is not None:
+                    for line in _second_reading(approver.name, chart, shell.serial, report):
+                        talk.data(line)
+                    _confirm(
+                        reckoned, report, field, "SECOND PERSON: reckon the dose in 24 hours and key it, then Enter"
+                    )
+                if talk.at_terminal() and not options.yes and talk.ask("Sign and send? Write yes: ") != "yes":
+                    raise signing.NotConfirmed
 
-            return signing.send(shell, signer, review)
+            return signing.send(shell, signer, review, approver=approver)
 
 
 def _review(
@@ -153,20 +173,43 @@ def _finding(item: "Finding", reasons: Mapping[str, str]) -> str:
     return f"{item.severity.upper()} {item.code}: {item.sentence}{reason}"
 
 
-def _confirm(
-    options: argparse.Namespace, confirmed: "Fraction | None", report: "ReadBackReport", field: "EntryProfile"
-) -> None:
-    """Returns when the 24-hour dose was keyed again as the pump read it back. Raises ``NotConfirmed``."""
+def _reckoned(options: argparse.Namespace, field: "EntryProfile") -> "Fraction | None":
+    """The dose of ``--second-confirm``. Raises ``Usage`` where the second person has no way to key it."""
+    from programmer.cli.quantity import quantity
+
+    if options.second_confirm is not None:
+        return quantity("--second-confirm", options.second_confirm, field)
+    if options.second is not None and not talk.at_terminal():
+        raise talk.Usage(
+            "There is no terminal for the second person to key the dose. Give it by --second-confirm. Nothing was sent."
+        )
+    return None
+
+
+def _second_reading(name: str, chart: "OpenChart", serial: str, report: "ReadBackReport") -> list[str]:
+    """The same order for another pair of eyes: from what is signed, in other units, and without the dose."""
+    from programmer.clinical import display
+    from programmer.visit.history import mcg, ml
+
+    strength = display.mcg_per_ml(mcg(report.program.concentration_ng_per_ml))
+    return [
+        "",
+        f"SECOND PERSON  {name.rsplit('/', 1)[-1]}: the pump has read back",
+        f"  {display.ml_per_day(ml(report.flow_nl_per_day))} of {strength}",
+        f"  pump {serial}, {chart.chart.name}, born {chart.chart.born}, record {chart.chart.record}",
+    ]
+
+
+def _confirm(keyed: "Fraction | None", report: "ReadBackReport", field: "EntryProfile", question: str) -> None:
+    """Returns when the 24-hour dose was keyed as the pump read it back. Raises ``NotConfirmed``."""
     from fractions import Fraction
 
     from programmer.cli.quantity import quantity
     from programmer.cli.signing import NotConfirmed
     from programmer.visit.planning import FG_PER_MCG
 
-    if confirmed is None:
-        keyed = talk.ask(f"Key the dose in 24 hours again, then Enter ({field.unit}): ")
-        confirmed = quantity("The dose", f"{keyed.removesuffix(f' {field.unit}')} {field.unit}", field)
-    if confirmed != Fraction(report.total_24h_fg, FG_PER_MCG):
-        raise NotConfirmed
-    if talk.at_terminal() and not options.yes and talk.ask("Sign and send? Write yes: ") != "yes":
+    if keyed is None:
+        text = talk.ask(f"{question} ({field.unit}): ")
+        keyed = quantity("The dose", f"{text.removesuffix(f' {field.unit}')} {field.unit}", field)
+    if keyed != Fraction(report.total_24h_fg, FG_PER_MCG):
         raise NotConfirmed

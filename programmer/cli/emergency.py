@@ -39,7 +39,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser = command(
         "emergency",
         "read --port /dev/ttyACM0 --card card.txt",
-        'stop --port /dev/ttyACM0 --card card.txt --name "Dr B. Lee" --reason "drowsy" --phone "555 0100"',
+        'stop ... --name "Dr B. Lee" --reason "drowsy" --phone "555 0100"',
     )
     parser.add_argument(
         "act",

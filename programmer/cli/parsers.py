@@ -49,9 +49,20 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
 
 
-def add_person(parser: argparse.ArgumentParser) -> None:
+def add_person(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     """``--user U`` and ``--secret-fd N``."""
-    parser.add_argument("--user", required=True, metavar="U", help="short name of the person who signs")
+    parser.add_argument("--user", required=required, metavar="U", help="short name of the person who signs")
     parser.add_argument(
         "--secret-fd", type=int, metavar="N", help="read the secret from this open file instead of the terminal"
+    )
+
+
+def add_second(parser: argparse.ArgumentParser) -> None:
+    """``--second U``, ``--second-secret-fd N``, ``--second-confirm``."""
+    parser.add_argument("--second", metavar="U", help="short name of the second person, where one must sign too")
+    parser.add_argument(
+        "--second-secret-fd", type=int, metavar="N", help="read the second person's secret from this open file"
+    )
+    parser.add_argument(
+        "--second-confirm", metavar='"N mcg/day"', help="the 24-hour dose as the second person reckons it"
     )

@@ -7,7 +7,7 @@ from programmer.cli import desk, reading, talk
 from programmer.cli.exits import Exit
 from programmer.cli.main import NOTICE
 from programmer.identity.keyfile import KeyFileError
-from programmer.identity.roles import Allowed, Refused, check
+from programmer.identity.roles import Allowed, Refused, check, check_second
 from programmer.identity.users import IdentityError, UserSigner
 from programmer.records.errors import StoreError
 from programmer.visit import logbook
@@ -38,8 +38,8 @@ class StillUnfinished(Exception):
 
     def __init__(self) -> None:
         super().__init__(
-            "An earlier change of this pump has no known end. Compare the pump's program with it on the tablet's "
-            "screens and sign what holds; no other change is possible before."
+            "An earlier change of this pump has no known end. Compare the pump's program with it and sign what holds "
+            "by 'programmer recover --settle'; no other change is possible before."
         )
 
 
@@ -93,7 +93,8 @@ def author(tablet: Tablet, options: argparse.Namespace, action: str, more: Seque
     """The unlocked signer of ``--user``; the role is looked at before the secret is asked.
 
     Raises:
-        RoleRefused: the table of roles does not let this role do ``action`` (and each of ``more``) alone.
+        RoleRefused: the table of roles does not let this role do ``action`` (and each of ``more``), or only with a
+            second person, and none is given.
         Usage: no way to give the secret. And the errors of ``Identity.unlock``.
     """
     user = tablet.identity.user(options.user)
@@ -101,16 +102,32 @@ def author(tablet: Tablet, options: argparse.Namespace, action: str, more: Seque
         match check(user.role, each, realm=tablet.clinic.realm):
             case Refused(reason):
                 raise RoleRefused(f"{reason} Nothing was sent.")
-            case Allowed(second=True):
+            case Allowed(second=True) if getattr(options, "second", None) is None:
                 raise RoleRefused(
-                    f"The role {user.role} needs a second person here. Use the tablet's screens; nothing was sent."
+                    f"The role {user.role} needs a second person here. Name one by --second; nothing was sent."
                 )
-    secret = talk.secret(options)
+    return _unlocked(tablet, options.user, talk.secret(options.user, options.secret_fd))
+
+
+def second(tablet: Tablet, options: argparse.Namespace, action: str) -> UserSigner | None:
+    """The unlocked signer of ``--second``; None where nobody is named. Raises as ``author``."""
+    if options.second is None:
+        return None
+    if options.second == options.user:
+        raise RoleRefused("The second person must be another one than the author. Nothing was sent.")
+    match check_second(tablet.identity.user(options.second).role, action):
+        case Refused(reason):
+            raise RoleRefused(f"{reason} Nothing was sent.")
+    given = talk.secret(options.second, options.second_secret_fd, "--second-secret-fd")
+    return _unlocked(tablet, options.second, given)
+
+
+def _unlocked(tablet: Tablet, user: str, secret: str) -> UserSigner:
     try:
-        return tablet.identity.unlock(options.user, secret)
+        return tablet.identity.unlock(user, secret)
     except (KeyFileError, IdentityError):
-        wrong = tablet.identity.attempts(options.user).wrong
-        tablet.log.append(logbook.auth_failed(tablet.identity.device, options.user, wrong))
+        wrong = tablet.identity.attempts(user).wrong
+        tablet.log.append(logbook.auth_failed(tablet.identity.device, user, wrong))
         raise
 
 
@@ -156,19 +173,23 @@ def head(chart: OpenChart, shell: VisitShell, status: Status) -> list[str]:
 
 
 def send(
-    shell: VisitShell, signer: UserSigner, review: Callable[[ReadBackReport], None], facts: RefillFacts | None = None
+    shell: VisitShell,
+    signer: UserSigner,
+    review: Callable[[ReadBackReport], None],
+    facts: RefillFacts | None = None,
+    approver: UserSigner | None = None,
 ) -> int:
     """Stage, review, sign, commit, verify by reading; says the word and gives the exit code.
 
     ``review`` shows the pump's read-back and returns only when the person confirmed it.
     """
     try:
-        shell.check(signer)
+        shell.check(signer, persons=1 if approver is None else 2)
         tx = shell.visit.transaction
         assert tx is not None
         assert tx.read_back is not None
         review(tx.read_back)
-        shell.sign_and_send(signer, facts)
+        shell.sign_and_send(signer, facts, approver)
     except BaseException:
         _take_back(shell)
         word = shell.visit.word or Word.NOT_APPLIED

@@ -1,6 +1,5 @@
 """What a command says: data to standard output, talk to standard error, secrets by terminal or open file only."""
 
-import argparse
 import json
 import os
 import sys
@@ -42,32 +41,32 @@ def ask(question: str) -> str:
     return sys.stdin.readline().rstrip("\n")
 
 
-def secret_source(options: argparse.Namespace) -> None:
+def secret_source(handle: int | None, option: str = "--secret-fd") -> None:
     """Refuse early where a secret could not be given."""
-    if options.secret_fd is None and not at_terminal():
+    if handle is None and not at_terminal():
         raise Usage(
-            "There is no terminal to ask for the secret. Give it by --secret-fd N, an open file that holds it; "
+            f"There is no terminal to ask for the secret. Give it by {option} N, an open file that holds it; "
             "a secret is never taken from the command line."
         )
 
 
-def secret(options: argparse.Namespace) -> str:
-    """The secret of ``--user``, from the terminal or the open file. Raises ``Usage``."""
-    secret_source(options)
-    if options.secret_fd is None:
+def secret(user: str, handle: int | None, option: str = "--secret-fd") -> str:
+    """The secret of a person, from the terminal or the open file. Raises ``Usage``."""
+    secret_source(handle, option)
+    if handle is None:
         import getpass
 
         try:
-            return getpass.getpass(f"Secret of {options.user}: ", stream=sys.stderr)
+            return getpass.getpass(f"Secret of {user}: ", stream=sys.stderr)
         except EOFError:
             raise Usage("No secret was keyed, so nothing was sent. Begin anew and key it.") from None
     parts, size = [], 0
     try:
-        while size <= MAX_SECRET and (part := os.read(options.secret_fd, MAX_SECRET)):
+        while size <= MAX_SECRET and (part := os.read(handle, MAX_SECRET)):
             parts.append(part)
             size += len(part)
         return b"".join(parts).decode("utf-8").split("\n", 1)[0].rstrip("\r")
     except (OSError, UnicodeDecodeError, ValueError):
         raise Usage(
-            f"The secret cannot be read from open file {options.secret_fd}. Name an open file that holds it as text."
+            f"The secret cannot be read from open file {handle}. Name an open file that holds it as text."
         ) from None

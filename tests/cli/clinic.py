@@ -95,16 +95,18 @@ class Desk:
             self.pumps.append(Pump(self.data, self.listen))
         return self.pumps[0]
 
-    def run(self, *words: str, secret: str | None = None) -> Said:
-        """``programmer WORDS``; the secret goes through an open file."""
+    def run(self, *words: str, secret: str | None = None, second_secret: str | None = None) -> Said:
+        """``programmer WORDS``; each secret goes through an open file."""
         self.capture.readouterr()
         handles: list[int] = []
         more: list[str] = []
-        if secret is not None:
-            reading, writing = os.pipe()
-            os.write(writing, secret.encode() + b"\n")
-            os.close(writing)
-            handles, more = [reading], ["--secret-fd", str(reading)]
+        for option, given in (("--secret-fd", secret), ("--second-secret-fd", second_secret)):
+            if given is not None:
+                reading, writing = os.pipe()
+                os.write(writing, given.encode() + b"\n")
+                os.close(writing)
+                handles.append(reading)
+                more += [option, str(reading)]
         try:
             code = main([*words, *more])
         finally:

@@ -1,5 +1,9 @@
 """Each command on its usual way: data on standard output, the word, the exit code, the log behind it."""
 
+from dataclasses import replace
+
+import pytest
+
 from programmer.qa.demo_clinic import DOSE_NG, SERIAL
 from programmer.visit.tablet import Tablet
 from programmer.visit.unfinished import pack, unpack
@@ -178,6 +182,33 @@ def test_a_change_of_another_pump_stays_in_doubt(desk):
     assert "Read pump VP-000999 too" in said.err
     assert desk.run("status", "--port", desk.pump.wand).code == 6
     assert desk.dose("115 mcg/day").code == 0
+
+
+def forget_outcomes(desk):
+    """The pump as it is after so many more orders that it does not know the outcome any more."""
+    host = desk.pump.server.host
+    memory = replace(host.state.participant.memory, outcomes=())
+    host.state = replace(host.state, participant=replace(host.state.participant, memory=memory))
+
+
+@pytest.mark.parametrize("verdict, word", [("applied", "APPLIED"), ("not_applied", "NOT APPLIED")])
+def test_a_prescriber_signs_what_became_of_a_forgotten_change(desk, verdict, word):
+    with desk.unplugged("rx:COMMITTED"):
+        assert desk.dose("115 mcg/day").code == 6
+    forget_outcomes(desk)
+    port = ("recover", "--port", desk.pump.wand)
+    said = desk.run(*port)
+    assert said.code == 6
+    assert "It gives 115\xa0mcg/day. Compare that with the change" in said.err
+    desk.run(*port, "--settle", verdict).sentence(2, "a prescriber signs what holds")
+    why = ("--settle", verdict, "--reason", "compared", "--user")
+    assert desk.run(*port, *why, NURSE[0], secret=NURSE[1]).code == 5
+    said = desk.run(*port, *why, DOCTOR[0], secret=DOCTOR[1])
+    assert said.code == 0, said.err
+    assert said.out.startswith(f"{word}: dose of pump VP-000421")
+    assert desk.types()[-1] == "change.reconciled"
+    assert desk.run(*port).out.startswith("Nothing is unfinished.")
+    desk.log_is_whole()
 
 
 def test_status_shows_and_settles_an_unfinished_change_first(desk):

@@ -42,7 +42,7 @@ def test_a_command_imports_only_what_it_needs(words, never):
     assert imported(words) & never == set()
 
 
-@pytest.mark.parametrize("name", ["ports", "status", "dose", "refill", "recover", "audit"])
+@pytest.mark.parametrize("name", ["ports", "status", "dose", "refill", "recover", "audit", "emergency"])
 def test_help_shows_examples_first_and_fits(name, capsys):
     assert main.main([name, "--help"]) == 0
     lines = capsys.readouterr().out.splitlines()
