@@ -55,9 +55,9 @@ class PumpClock:
             raise ClockError("a clock does not run backwards; give a drift of -1,000,000 ppm or more")
         return PumpClock(true_ms, self._micro(true_ms), ppm)
 
-    def moved(self, ms: int, true_ms: int) -> PumpClock:
-        """The clock set forward (or back) by `ms`."""
-        return PumpClock(true_ms, self._micro(true_ms) + ms * PPM, self.ppm)
+    def moved(self, ms: int) -> PumpClock:
+        """The clock set forward (or back) by `ms`; its speed and its fraction of a ms stay."""
+        return PumpClock(self.origin_ms, self.micro + ms * PPM, self.ppm)
 
 
 def temperature_ppm(milli_kelvin: int, ppm_per_kelvin: int) -> int:
