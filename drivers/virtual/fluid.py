@@ -22,6 +22,7 @@ from drivers.virtual.line import (
     joined,
     push,
     taken,
+    through,
     total,
     volume_of,
     whole,
@@ -114,11 +115,11 @@ def pumped(fluid: Fluid, volume: int, outlet: Outlet = Outlet.OPEN) -> Fluid:
         return fluid
     if outlet is Outlet.CLOSED:
         raise FluidError("nothing moves in a closed line")
-    drawn = fluid.drawn + volume
-    tubing, out = push(fluid.tubing, (Slice(fluid.chamber, fluid.drawn, drawn),))
+    drawn, fresh = fluid.drawn + volume, Slice(fluid.chamber, fluid.drawn, fluid.drawn + volume)
     if outlet is Outlet.LEAKING:
+        tubing, out = push(fluid.tubing, (fresh,))
         return fluid._replace(drawn=drawn, tubing=tubing, leaked=fluid.leaked.plus(amount_of(out)))
-    catheter, out = push(fluid.catheter, out)
+    tubing, catheter, out = through(fluid.tubing, fluid.catheter, fresh)
     return fluid._replace(drawn=drawn, tubing=tubing, catheter=catheter, tip=counted(fluid.tip, out))
 
 

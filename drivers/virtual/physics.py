@@ -6,7 +6,7 @@ or leaking line touch it alone. The reservoir here is the volume that needle and
 
 Rules
 -----
-* Every threshold is a crossing, computed, never polled; `Kind` lists them, `TIE_ORDER` orders them at one instant.
+* Every threshold is a crossing, computed, never polled; `Kind` lists them in the order of ties.
 * Only events rebase: a new flow, a bolus and its end, a refill, a condition, a clock that is set, EOS. Reading never
   rebases and never writes; `run_to(T)` equals `run_to(t1), ..., run_to(T)` in state and in crossings. Even a rebase
   where nothing happens (`settled`) changes no value, because every sum is exact.
@@ -19,7 +19,6 @@ true volume u/1,000,000 (`TRUE_NL`), so that a flow factor in ppm is exact. All 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any
@@ -33,7 +32,6 @@ from drivers.virtual.fluid import Fluid, FluidError, Outlet
 from drivers.virtual.physics_state import (
     ALARMS,
     NL,
-    TIE_ORDER,
     TRUE_NL,
     Crossing,
     Kind,
@@ -44,7 +42,7 @@ from drivers.virtual.physics_state import (
 from drivers.virtual.schedule import MONDAY_MS, Stage, dose_for_rate, rate_for_dose
 
 __all__ = [
-    "ALARMS", "NL", "PPM", "TIE_ORDER", "TRUE_NL", "Crossing", "Kind", "Physics", "PhysicsError", "Reading",
+    "ALARMS", "NL", "PPM", "TRUE_NL", "Crossing", "Kind", "Physics", "PhysicsError", "Reading",
     "dose_for_rate", "rate_for_dose",
 ]  # fmt: skip
 
@@ -121,42 +119,38 @@ def read(state: Physics, at_ms: int | None = None) -> Reading:
 
 def next_crossing(state: Physics) -> Crossing | None:
     """The earliest threshold not yet crossed, or None if nothing will ever happen by itself."""
-    best: Crossing | None = None
-    for kind, at in _due(state):
-        if at is not None and (best is None or at < best.at_ms):
-            best = Crossing(kind, at)
-    return best
-
-
-def _due(state: Physics) -> Iterator[tuple[Kind, int | None]]:
-    """When each threshold is reached if nothing changes until then, in the order of ties; EMPTY only after LOW."""
     shift = state.phase_ms + MONDAY_MS
     start, flow = state.origin_ms + shift, state.flow
     base = flow.cum(start)
+    found: list[tuple[int, int, Kind]] = []  # instant, place in the order of ties, kind
 
-    def reached(amount: int) -> int | None:
-        if amount <= 0:
-            return state.origin_ms
-        at = flow.reach(base + amount)
-        return None if at is None else at - shift
+    def reached(kind: Kind, tie: int, amount: int) -> None:
+        at = start if amount <= 0 else flow.reach(base + amount)
+        if at is not None:
+            found.append((at - shift, tie, kind))
 
     if not state.low:
-        yield Kind.LOW, reached(state.model - state.alarm)
-    elif not state.empty:
-        yield Kind.EMPTY, reached(state.model)
+        reached(Kind.LOW, 0, state.model - state.alarm)
+    elif not state.empty:  # the model is never empty before it is low
+        reached(Kind.EMPTY, 1, state.model)
     if not state.dry:
         left = state.fluid.left
-        if state.factor or not left:
-            yield Kind.DRY, reached(-(-left // state.factor) if left else 0)
+        if left == 0 or state.factor:
+            reached(Kind.DRY, 2, -(-left // state.factor) if left else 0)
     if state.bolus is not None:
-        yield Kind.BOLUS_END, state.bolus.ends_ms
+        found.append((state.bolus.ends_ms, 3, Kind.BOLUS_END))
     if state.stages:
-        yield Kind.STAGE_END, state.stages[0].at_ms
+        found.append((state.stages[0].at_ms, 4, Kind.STAGE_END))
     if state.eri_at_ms is None:
         at = state.power.first_reach(state.battery.eri_threshold - state.energy, start)
-        yield Kind.ERI, None if at is None else at - shift
+        if at is not None:
+            found.append((at - shift, 5, Kind.ERI))
     elif not state.ended:
-        yield Kind.EOS, state.eri_at_ms + state.battery.lead_ms
+        found.append((state.eri_at_ms + state.battery.lead_ms, 6, Kind.EOS))
+    if not found:
+        return None
+    at_ms, _, kind = min(found)
+    return Crossing(kind, at_ms)
 
 
 def run_to(state: Physics, at_ms: int) -> tuple[Physics, tuple[Crossing, ...]]:

@@ -27,8 +27,8 @@ class PhysicsError(ValueError):
 
 
 class Kind(Enum):
-    """A threshold that was crossed: LOW and EMPTY of the model, DRY of the true reservoir, ends of a bolus and of a
-    stage of the program, battery."""
+    """A threshold that was crossed, in the order of ties: LOW and EMPTY of the model, DRY of the true reservoir, ends
+    of a bolus and of a stage of the program, battery."""
 
     LOW = "LOW_RESERVOIR"
     EMPTY = "EMPTY"
@@ -39,7 +39,6 @@ class Kind(Enum):
     EOS = "EOS"
 
 
-TIE_ORDER = tuple(Kind)
 ALARMS = frozenset({Kind.LOW, Kind.EMPTY, Kind.ERI, Kind.EOS})
 """The crossings that a firmware can know of and sounds an alarm for."""
 

@@ -1,15 +1,13 @@
 """The closed forms against the one-second ticker, conservation, split invariance, blind reading."""
 
-import random
 
 import pytest
 
-from drivers.virtual import fluid as fluids
 from drivers.virtual import physics
-from drivers.virtual.accumulator import DAY_MS, WEEK_MS, Accumulator, ScheduleError
+from drivers.virtual.accumulator import DAY_MS, WEEK_MS, Accumulator
 from drivers.virtual.battery import percent_left
 from drivers.virtual.bolus import Bolus, Cause
-from drivers.virtual.fluid import FluidError, Outlet
+from drivers.virtual.fluid import Outlet
 from drivers.virtual.physics import NL, TRUE_NL, Kind, PhysicsError
 from drivers.virtual.physics_file import PhysicsFile
 from drivers.virtual.profiles import load_profile
@@ -294,17 +292,6 @@ def test_needle_takes_no_more_than_there_is():
     assert after.model == state.model
 
 
-def test_hands_at_the_line():
-    state = _pump(tubing_nl=2, catheter_nl=3)
-    drawn = fluids.aspirate(physics.read(state).fluid, 3 * TRUE_NL)
-    state = physics.set_line(state, drawn)
-    conserved(state)
-    assert (drawn.withdrawn.volume, drawn.tip_conc_ng_ml) == (3 * TRUE_NL, 0)
-    declared = fluids.declare(drawn, tubing=((5, 1),), catheter=((2, 0), (4, 9)))
-    conserved(physics.set_line(state, declared))
-    assert (declared.in_line.volume, declared.in_line.mass) == (11, 41)
-
-
 @pytest.mark.parametrize(
     "act",
     [
@@ -322,50 +309,6 @@ def test_hands_at_the_line():
 def test_impossible_events_are_refused(act):
     with pytest.raises(PhysicsError):
         act(_pump())
-
-
-@pytest.mark.parametrize(
-    "act",
-    [
-        lambda f: fluids.filled(volume=-1, dead=0, conc_ng_ml=0),
-        lambda f: fluids.pumped(f, f.left + 1),
-        lambda f: fluids.pumped(f, 1, Outlet.CLOSED),
-        lambda f: fluids.withdraw(f, -1),
-        lambda f: fluids.inject(f, 1, -1),
-        lambda f: fluids.aspirate(f, 1),
-        lambda f: fluids.declare(f, tubing=((-1, 0),), catheter=()),
-    ],
-)
-def test_impossible_moves_of_fluid_are_refused(act):
-    with pytest.raises(FluidError):
-        act(_pump().fluid)
-
-
-# -- the accumulator ---------------------------------------------------------------------------------------------------
-
-
-def test_accumulator_against_a_plain_sum_and_its_inverse():
-    for seed in range(100):
-        rng = random.Random(seed)
-        period = rng.randrange(2, 60)
-        starts = sorted({0, *(rng.randrange(period) for _ in range(4))})
-        acc = Accumulator.of(period, tuple((s, rng.choice((0, 0, 1, 5))) for s in starts))
-        total, sums = 0, [0]
-        for t in range(3 * period):
-            total += acc.rates[max(i for i, s in enumerate(acc.starts) if s <= t % period)]
-            sums.append(total)
-        assert [acc.cum(t) for t in range(3 * period + 1)] == sums
-        for start in (0, rng.randrange(period), period + 1):
-            for amount in range(-1, total - sums[start] + 1):
-                first = next((t for t in range(start, len(sums)) if sums[t] - sums[start] >= amount), None)
-                assert acc.first_reach(amount, start) == first
-    assert Accumulator.constant(0).first_reach(1) is None
-
-
-@pytest.mark.parametrize("segments", [(), ((1, 1),), ((0, 1), (0, 2)), ((0, -1),), ((0, 1), (DAY_MS, 2))])
-def test_segments_that_make_no_schedule(segments):
-    with pytest.raises(ScheduleError):
-        Accumulator.of(DAY_MS, segments)
 
 
 def test_dose_is_quantised_downwards():

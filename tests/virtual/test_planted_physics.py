@@ -5,7 +5,7 @@ The checks are those of the other files here; unharmed, they pass.
 
 import pytest
 
-from drivers.virtual import bolus, drift, physics, schedule, signed_file, window
+from drivers.virtual import bolus, drift, line, physics, schedule, signed_file, window
 from drivers.virtual import fluid as fluids
 from drivers.virtual.accumulator import DAY_MS, Accumulator
 from drivers.virtual.line import Amount, Slice, joined, taken, volume_of
@@ -157,7 +157,7 @@ PLANTS = {
         attribute(schedule, "_on_top", lambda r: lambda pulses, at: sum(x for a, b, x in pulses if a <= at < b)),
         patterns.test_patterns_and_boluses_minute_by_minute,
     ),
-    "the line is a stack": (attribute(fluids, "push", lambda right: reversed_push), ticker),
+    "the line is a stack": (attribute(line, "push", lambda right: reversed_push), ticker),
     "the line takes the new strength": (attribute(fluids, "inject", new_strength_in_the_line), split),
     "the dead volume does not mix": (attribute(fluids, "inject", dead_volume_stays_apart), split),
     "a stall does not stop fluid": (attribute(physics, "_under", stall_unnoticed), ticker),
