@@ -23,6 +23,7 @@ def after(before: Record, effect: PutInForce, clock_ms: int) -> Record:
         "outcome": effect.memory.outcomes[-1].encode(),
         "order_hash": effect.memory.order_hash,
         "tablet_tag": effect.memory.tablet_tag,
+        "tx_floor": effect.memory.tx_floor,
     }
     if content.kind is OrderKind.PROGRAM:
         return before.model_copy(update={"program": content.program, "since_s": now_s, **bound})

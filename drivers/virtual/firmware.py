@@ -102,6 +102,7 @@ class Firmware:
             outcome=b"",
             order_hash=bytes(32),
             tablet_tag=bytes(8),
+            tx_floor=0,
         )
         image = nvm.blank()
         image = nvm.apply_writes(image, record.decision_writes(image, tag, first))
@@ -139,7 +140,8 @@ class Firmware:
             log = log.add(clock_ms, EventCode.SLOT_BAD)
         if booted.record is None:
             log = log.add(clock_ms, EventCode.MEMORY_CRITICAL)
-        image = nvm.apply_writes(state.image, record.tombstone_writes(state.image, memory))
+        image = nvm.apply_writes(state.image, record.echo_writes(state.image))
+        image = nvm.apply_writes(image, record.tombstone_writes(image, memory))
         state = replace(
             state,
             image=image,

@@ -18,6 +18,7 @@ from programmer.ui.present import change, dose, frame, home, refill
 from programmer.ui.present.views import Priority, Tone
 from programmer.visit.machine import Word
 from programmer.visit.planning import judge_refill
+from programmer.visit.shell import VisitShell
 from programmer.visit.tablet import PatientChart
 from tests import bench
 from tests.bench import DOCTOR, Bench
@@ -27,10 +28,18 @@ class PowerFailed(BaseException):
     """The tablet went dark."""
 
 
-def model_of(desk: Bench, *, phase: str = "titration", role: str = "prescriber", propose: int | None = None) -> Model:
+def model_of(
+    desk: Bench,
+    *,
+    phase: str = "titration",
+    role: str = "prescriber",
+    propose: int | None = None,
+    shell: VisitShell | None = None,
+) -> Model:
     """A model after the pump of the desk was read, and a dose proposed where one is given."""
-    shell = desk.shell()
-    shell.read()
+    if shell is None:
+        shell = desk.shell()
+        shell.read()
     if propose is not None:
         shell.propose(bench.dose(propose))
         shell.check(DOCTOR)

@@ -13,7 +13,7 @@ from programmer.ui.present.wrap import said
 from programmer.ui.screens.pages import PageScreen, PickScreen
 from programmer.ui.screens.unlock import UnlockScreen
 from programmer.visit import logbook
-from programmer.visit.machine import Visit, Word
+from programmer.visit.machine import Phase, Visit, Word
 from programmer.visit.shell import VisitShell
 from programmer.visit.tablet import Tablet
 from programmer.visit.unfinished import NotWritten, Unfinished, not_written, unfinished
@@ -226,6 +226,11 @@ class DoubtFlow(Flow):
                 raise
             self.model.link = LOST
             await self._show(said(error))
+            return
+        if self.model.visit.phase is Phase.UNRESOLVED:
+            from programmer.ui.flows.settle import SettleFlow
+
+            await self.app.start_flow(SettleFlow(self.app))
             return
         word = self.model.visit.word
         if word is None and before:  # the start finished it from the journal, perhaps of another pump

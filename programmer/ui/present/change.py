@@ -114,10 +114,48 @@ def doubt(items: Sequence[Unfinished], problem: str = "", signed_in: bool = True
     )
 
 
-def settled(word: Word, lines: Sequence[str]) -> PageView:
-    """What reading the pump said about an unfinished change."""
+def unresolved(items: Sequence[Unfinished], runs: str, may_sign: bool, problem: str = "") -> PageView:
+    """A change that the pump no longer remembers, beside what it runs; only a prescriber's signature closes it."""
+    lines = []
+    for item in items:
+        lines += wrapped(f"Pump {item.serial}, {item.kind}, since {item.started_utc[:16].replace('T', ' ')} UTC")
+        lines.append(Line(_doses(item)))
+    lines += [
+        Line(f"The pump runs {runs} now", Tone.STRONG),
+        *wrapped(
+            "The pump was read and cannot tell what became of the order: it has seen too many since. Compare its "
+            "program with the order and with the chart; ask who else has programmed it. Then sign what holds."
+        ),
+    ]
+    if problem:
+        lines += wrapped(problem, Tone.BAD)
+    why_not = "Only a prescriber signs this."
     return PageView(
-        Line(f"SETTLED BY READING THE PUMP: {word.value}", _TONES[word]),
+        Line("***  HIGH   THE PUMP CANNOT TELL THE OUTCOME", Tone.BAD),
+        tuple(lines),
+        (
+            ActionView("applied", "IT IS IN FORCE", may_sign, why_not),
+            ActionView("not_applied", "IT IS NOT", may_sign, why_not),
+            ActionView("leave", "LEAVE, SIGNED"),
+        ),
+    )
+
+
+def why_settled(word: Word, reasons: Sequence[str]) -> PageView:
+    """Why a prescriber signs that an order is in force, or is not."""
+    actions = [ActionView(f"r{n}", text.upper()) for n, text in enumerate(reasons)]
+    return notice(
+        f"YOU SIGN: {word.value}. Why?",
+        ["The verdict and the reason are signed with your key. It cannot be taken back."],
+        (*actions, ActionView("back", "BACK  Esc")),
+        Tone.NOTE,
+    )
+
+
+def settled(word: Word, lines: Sequence[str], how: str = "SETTLED BY READING THE PUMP") -> PageView:
+    """What reading the pump said about an unfinished change, or a prescriber's signature."""
+    return PageView(
+        Line(f"{how}: {word.value}", _TONES[word]),
         tuple(line for text in lines for line in wrapped(text)),
         (ActionView("home", "GO ON"),),
     )
