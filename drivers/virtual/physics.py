@@ -133,20 +133,25 @@ def next_crossing(state: Physics) -> Crossing | None:
         reached(Kind.LOW, 0, state.model - state.alarm)
     elif not state.empty:  # the model is never empty before it is low
         reached(Kind.EMPTY, 1, state.model)
-    if not state.dry:
-        left = state.fluid.left
-        if left == 0 or state.factor:
-            reached(Kind.DRY, 2, -(-left // state.factor) if left else 0)
+    left = state.fluid.left
+    if state.thin < len(state.near_empty):
+        above = left - state.near_empty[state.thin][0]
+        if above <= 0 or state.factor:
+            reached(Kind.NEAR_EMPTY, 2, -(-above // state.factor) if above > 0 else 0)
+    if not state.dry and (left == 0 or state.factor):
+        reached(Kind.DRY, 3, -(-left // state.factor) if left else 0)
     if state.bolus is not None:
-        found.append((state.bolus.ends_ms, 3, Kind.BOLUS_END))
+        found.append((state.bolus.ends_ms, 4, Kind.BOLUS_END))
     if state.stages:
-        found.append((state.stages[0].at_ms, 4, Kind.STAGE_END))
+        found.append((state.stages[0].at_ms, 5, Kind.STAGE_END))
     if state.eri_at_ms is None:
         at = state.power.first_reach(state.battery.eri_threshold - state.energy, start)
         if at is not None:
-            found.append((at - shift, 5, Kind.ERI))
+            found.append((at - shift, 6, Kind.ERI))
     elif not state.ended:
-        found.append((state.eri_at_ms + state.battery.lead_ms, 6, Kind.EOS))
+        found.append((state.eri_at_ms + state.battery.lead_ms, 7, Kind.EOS))
+    if state.age_ends_ms is not None and not state.ended:
+        found.append((state.age_ends_ms, 8, Kind.AGE))
     if not found:
         return None
     at_ms, _, kind = min(found)
@@ -180,6 +185,8 @@ def _cross(state: Physics, crossing: Crossing) -> Physics:
             return state._replace(now_ms=at, low=True)
         case Kind.EMPTY:
             return state._replace(now_ms=at, empty=True)
+        case Kind.NEAR_EMPTY:
+            return _under(_rebase(state, at, thin=state.thin + 1))
         case Kind.DRY:
             return state._replace(now_ms=at, dry=True)
         case Kind.BOLUS_END:
@@ -188,7 +195,7 @@ def _cross(state: Physics, crossing: Crossing) -> Physics:
             return _with_flow(_rebase(state, at), state.stages[0].flow, state.stages[1:], state.bolus)
         case Kind.ERI:
             return state._replace(now_ms=at, eri_at_ms=at)
-        case Kind.EOS:
+        case Kind.EOS | Kind.AGE:
             return _with_flow(_rebase(state, at, ended=True), Accumulator.constant(0))
 
 
@@ -219,10 +226,11 @@ def _with_flow(
 def _relatch(state: Physics) -> Physics:
     """Drop LOW, EMPTY and DRY where they no longer hold; a crossing still to come will set them again."""
     low, empty = state.low and state.model <= state.alarm, state.empty and state.model <= 0
-    dry = state.dry and state.fluid.left == 0
-    if (low, empty, dry) == (state.low, state.empty, state.dry):
+    left = state.fluid.left
+    dry, thin = state.dry and left == 0, min(state.thin, sum(left <= volume for volume, _ in state.near_empty))
+    if (low, empty, dry, thin) == (state.low, state.empty, state.dry, state.thin):
         return state
-    return state._replace(low=low, empty=empty, dry=dry)
+    return _under(state._replace(low=low, empty=empty, dry=dry, thin=thin))
 
 
 def set_flow(state: Physics, flow: Accumulator, stages: tuple[Stage, ...] = ()) -> Physics:
@@ -268,7 +276,9 @@ def clock_lost(state: Physics) -> Physics:
 def _under(state: Physics) -> Physics:
     """The factor of the conditions: they multiply and are floored to whole ppm once."""
     moves = not state.stalled and state.outlet is not Outlet.CLOSED
-    return state._replace(factor=(PPM + state.gain_ppm) * (PPM + state.temperature_ppm) // PPM if moves else 0)
+    thin = state.near_empty[state.thin - 1][1] if state.thin else PPM
+    product = (PPM + state.gain_ppm) * (PPM + state.temperature_ppm) * thin
+    return state._replace(factor=product // PPM**2 if moves else 0)
 
 
 def set_gain(state: Physics, gain_ppm: int) -> Physics:
@@ -293,6 +303,20 @@ def set_stalled(state: Physics, stalled: bool) -> Physics:
 def set_outlet(state: Physics, outlet: Outlet) -> Physics:
     """The catheter is open or closed, or the line leaks between tubing and catheter."""
     return _under(_rebase(state, state.now_ms, outlet=outlet))
+
+
+def set_near_empty(state: Physics, table: tuple[tuple[int, int], ...]) -> Physics:
+    """True flow falls near the end: rows of (volume nL, ppm of the flow from there down), volumes falling. () for
+    none. Raises PhysicsError for rows that rise or a factor that is negative."""
+    if any(a[0] <= b[0] for a, b in pairwise(table)) or any(volume < 0 or ppm < 0 for volume, ppm in table):
+        raise PhysicsError("the rows of flow near the end must fall in volume, and nothing flows backwards")
+    rows = tuple((volume * TRUE_NL, ppm) for volume, ppm in table)
+    return _under(_rebase(state, state.now_ms, near_empty=rows, thin=0))
+
+
+def set_age(state: Physics, ends_ms: int | None) -> Physics:
+    """The pump stops for its age at `ends_ms` (pump time); None for never."""
+    return state._replace(age_ends_ms=ends_ms)
 
 
 def set_alarm(state: Physics, alarm_nl: int) -> Physics:

@@ -25,7 +25,7 @@ _Pair = tuple[int, int]
 _Slice = tuple[_Triple, int, int]
 _PLAIN = (
     "now_ms", "origin_ms", "model", "alarm", "energy", "programmed", "phase_ms", "gain_ppm", "temperature_ppm",
-    "stalled", "low", "empty", "dry", "eri_at_ms", "ended",
+    "stalled", "low", "empty", "dry", "eri_at_ms", "age_ends_ms", "ended", "thin",
 )  # fmt: skip
 
 
@@ -126,7 +126,10 @@ class PhysicsFile(BaseModel):
     empty: bool
     dry: bool
     eri_at_ms: int | None
+    age_ends_ms: int | None
     ended: bool
+    thin: int
+    near_empty: list[_Pair]
 
     @classmethod
     def of(cls, state: Physics) -> PhysicsFile:
@@ -138,6 +141,7 @@ class PhysicsFile(BaseModel):
             bolus=None if bolus is None else (bolus.cause.value, bolus.ends_ms, bolus.rate_nl_day),
             outlet=state.outlet.value,
             fluid=_Fluid.of(state.fluid),
+            near_empty=list(state.near_empty),
             **plain,
         )
 
@@ -152,5 +156,6 @@ class PhysicsFile(BaseModel):
             bolus=bolus,
             outlet=Outlet(self.outlet),
             fluid=self.fluid.build(),
+            near_empty=tuple(self.near_empty),
             **plain,
         )

@@ -27,16 +27,18 @@ class PhysicsError(ValueError):
 
 
 class Kind(Enum):
-    """A threshold that was crossed, in the order of ties: LOW and EMPTY of the model, DRY of the true reservoir, ends
-    of a bolus and of a stage of the program, battery."""
+    """A threshold that was crossed, in the order of ties: LOW and EMPTY of the model; the true reservoir so low that
+    flow falls, and DRY; ends of a bolus and of a stage of the program; battery, and the pump's service age."""
 
     LOW = "LOW_RESERVOIR"
     EMPTY = "EMPTY"
+    NEAR_EMPTY = "NEAR_EMPTY"
     DRY = "DRY"
     BOLUS_END = "BOLUS_END"
     STAGE_END = "STAGE_END"
     ERI = "ERI"
     EOS = "EOS"
+    AGE = "EOS_AGE"
 
 
 ALARMS = frozenset({Kind.LOW, Kind.EMPTY, Kind.ERI, Kind.EOS})
@@ -55,8 +57,9 @@ class Physics(NamedTuple):
 
     `now_ms` is how far crossings have been handled. `flow` is what runs: `basal` with the bolus on top; `stages` are
     the later laws of the basal flow (a bridge). `factor` is the true flow for a million programmed, from the
-    conditions. `programmed` is a model volume since the pump was made. `eri_at_ms` is None until ERI; `ended` means
-    EOS was reached.
+    conditions. `near_empty` rows are (true volume, ppm of the flow below it), falling; `thin` counts those passed.
+    `programmed` is a model volume since the pump was made. `eri_at_ms` is None until ERI; `age_ends_ms` is when the
+    pump stops for its age, None for never; `ended` means that one of the two ends was reached.
     """
 
     battery: BatteryModel
@@ -77,11 +80,14 @@ class Physics(NamedTuple):
     temperature_ppm: int = 0
     stalled: bool = False
     outlet: Outlet = Outlet.OPEN
+    near_empty: tuple[tuple[int, int], ...] = ()
+    thin: int = 0
     factor: int = PPM
     low: bool = False
     empty: bool = False
     dry: bool = False
     eri_at_ms: int | None = None
+    age_ends_ms: int | None = None
     ended: bool = False
 
 

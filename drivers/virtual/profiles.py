@@ -31,6 +31,10 @@ UNITS = {
     "accuracy_band": "ppm",
     "gain_spread": "ppm",
     "flow_per_kelvin": "ppm per K",
+    "near_empty_1": "nL",
+    "near_empty_1_flow": "ppm",
+    "near_empty_2": "nL",
+    "near_empty_2_flow": "ppm",
     "flow_min": "nL/day",
     "flow_max": "nL/day",
     "minimum_rate": "nL/day",
@@ -92,7 +96,8 @@ _F = TypeVar("_F", bound=_File)
 @dataclass(frozen=True, slots=True)
 class Profile:
     """One pump type. Volumes nL, flows nL/day, spans ms; `number` names it on the wire; `digest` is the SHA-256 of
-    the file as it stands; `data` has every number with unit, tolerance and source."""
+    the file as it stands; `near_empty` rows are (volume nL, ppm of the flow from there down); `data` has every number
+    with unit, tolerance and source."""
 
     number: int
     name: str
@@ -110,6 +115,7 @@ class Profile:
     accuracy_band_ppm: int
     gain_spread_ppm: int
     flow_ppm_per_kelvin: int
+    near_empty: tuple[tuple[int, int], ...]
     flow_min_nl_day: int
     flow_max_nl_day: int
     minimum_rate_nl_day: int
@@ -202,6 +208,7 @@ def parse_profile(raw: bytes) -> Profile:
         accuracy_band_ppm=v["accuracy_band"],
         gain_spread_ppm=v["gain_spread"],
         flow_ppm_per_kelvin=v["flow_per_kelvin"],
+        near_empty=tuple((v[f"near_empty_{n}"], v[f"near_empty_{n}_flow"]) for n in (1, 2)),
         flow_min_nl_day=v["flow_min"],
         flow_max_nl_day=v["flow_max"],
         minimum_rate_nl_day=v["minimum_rate"],

@@ -1,6 +1,5 @@
 """The closed forms against the one-second ticker, conservation, split invariance, blind reading."""
 
-
 import pytest
 
 from drivers.virtual import physics
@@ -99,7 +98,7 @@ def test_each_kind_of_crossing_and_place_occurs_in_the_random_histories():
         amounts = {"leaked": f.leaked, "pocket": f.pocket, "withdrawn": f.withdrawn, "tip": f.delivered}
         places |= {name for name, amount in amounts.items() if amount.volume}
         shares = max(shares, len(f.tip))
-    assert kinds == set(Kind)
+    assert kinds == set(Kind) - {Kind.NEAR_EMPTY, Kind.AGE}  # these have a file of their own
     assert places == {"leaked", "pocket", "withdrawn", "tip"}
     assert shares >= 3
 
