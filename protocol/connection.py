@@ -47,6 +47,8 @@ from protocol.messages import (
     HelloTablet,
     KeepAlive,
     Message,
+    Refusal,
+    Refused,
     decode_message,
     encode_message,
 )
@@ -327,6 +329,8 @@ class TabletConnection:
         if isinstance(message, Closed):
             self._reset()
             return [Received(number, message), SessionEnded(EndReason.CLOSED)]
+        if isinstance(message, Refused) and Refusal.SESSION_OVER in message.reasons:
+            return [Received(number, message), *self._end(EndReason.REFUSED)]
         if isinstance(message, Committed) and self._sending is not None:
             self._sending.rekey()
             self._receiving.rekey()

@@ -48,7 +48,8 @@ class Identity:
 @dataclass(frozen=True, slots=True)
 class Session:
     """The open session, and the persons whose credentials were presented in it, `shown` beside each signer. `public`
-    is the key that a tablet proved in pairing, `pattern` the beeps that it must know, `tried` that it has named some.
+    is the key that a tablet proved in pairing, `pattern` the beeps that it must know, `tried` that it has named some;
+    `refused` counts refused commands.
     """
 
     tablet_id: str
@@ -60,6 +61,7 @@ class Session:
     public: bytes = b""
     pattern: bytes = b""
     tried: bool = False
+    refused: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "emergency": ("programmer.cli.emergency", "with the implant card: read, lower, stop, resume"),
     "recover": ("programmer.cli.recover", "settle an unfinished visit by reading the pump"),
     "audit": ("programmer.cli.audit", "show, verify or export the signed log"),
+    "qa": ("programmer.cli.qa", "conformance of an adapter or a pump"),
     "calc": ("programmer.cli.calc", "exact dosing arithmetic, JSON in and out"),
 }
 """Command to module and one line of help; a module has ``run(arguments) -> int``."""

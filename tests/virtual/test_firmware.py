@@ -165,7 +165,7 @@ def test_any_altered_field_of_the_order_is_refused(host, visit):
         ("signatures", (bytes(64), bytes(64))),
     ):
         txid = tx_named(f"altered {field} {value!r}")
-        status = visit.status()
+        status = visit.connect().status()
         stage = visit.stage_message(txid, status, program())
         staged, report = visit.ask(stage), visit.ask(ReadBack(txid=txid))
         visit.present(PHYSICIAN)
@@ -226,6 +226,8 @@ def test_reading_changes_nothing_that_lasts(host, visit):
 def test_status_and_event_pages_fit_their_frames(host, visit):
     host.advance(101 * DAY_MS, visit.now)
     for n in range(40):
+        if n % 8 == 0:
+            visit.connect()
         visit.ask(SilenceAlarm(alarm=4 if n % 2 else 1))
     cursor, seen = 0, []
     while cursor < visit.status().events_next:
