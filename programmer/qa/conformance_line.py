@@ -127,6 +127,7 @@ class Talk:
         self.sending, self.receiving = Channel(sending, Direction.TO_PUMP), Channel(receiving, Direction.FROM_PUMP)
         self.number = 0
         self.over = False
+        self.refusals = 0
 
     def sealed(self, message: m.Message) -> Frame:
         """The frame of the next request."""
@@ -152,7 +153,9 @@ class Talk:
 
     def ask(self, message: m.Message) -> m.Message:
         """One request and its answer."""
-        return self.opened(self.line.ask(self.sealed(message)))
+        answer = self.opened(self.line.ask(self.sealed(message)))
+        self.refusals += isinstance(answer, m.Refused)
+        return answer
 
     def lives(self) -> bool:
         """Whether the next request is still answered."""
@@ -295,9 +298,9 @@ class Bench:
         return self.line.ask(Frame(PUMP_HANDSHAKE, HANDSHAKE_SEQ, payload))
 
     def session(self) -> Talk:
-        """The routine session that the case before has left open, or a new one."""
+        """The routine session that the case before has left open, or a new one where something was refused in it."""
         talk = self._talk
-        if talk is not None and not talk.over and isinstance(talk.peer, Pairing):
+        if talk is not None and not talk.over and not talk.refusals and isinstance(talk.peer, Pairing):
             if talk.lives():
                 return talk
             talk.over = True

@@ -209,7 +209,7 @@ def test_a_pump_that_never_falls_silent_is_found(monkeypatch: pytest.MonkeyPatch
 def test_a_pump_whose_session_outlives_a_malformed_message_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(PumpConnection, "_end", lambda self, reason: [])
     report, _ = report_of("pump")
-    assert report.failures() == {"encoding", "envelope", "closed-body"}, details(report)
+    assert report.failures() == {"encoding", "envelope", "closed-body", "refuse-fifth"}, details(report)
 
 
 def test_a_pump_whose_session_outlives_a_wrong_tag_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -153,8 +153,9 @@ def test_seventy_dropped_proposals_stay_forbidden_through_a_restart(host, visit)
     after = _reboot(host)
     assert after.state.participant.memory == host.state.participant.memory
     assert after.state.participant.memory.tx_floor == START_S - 100 + 7
-    for n, txid in enumerate(dropped):
-        if n % 4 == 0:  # a session bears no five refusals
-            again = Visit(after.feed, visit.now).connect()
+    again = Visit(after.feed, visit.now).connect()
+    for number, txid in enumerate(dropped):
+        if number % 4 == 0:
+            again.connect()  # five refusals end a session
         assert again.ask(again.stage_message(txid, again.status(), program())).reasons == (Refusal.TX_USED,)
-    assert isinstance(again.ask(again.stage_message(TX, again.status(), program())), Staged)
+    assert isinstance(again.connect().ask(again.stage_message(TX, again.status(), program())), Staged)
