@@ -197,16 +197,32 @@ class Client:
     def stage(self, dose_ng_per_day: int, txid: bytes | None = None) -> Staged:
         """Propose another daily dose, everything else as it runs; and read back what the pump understood."""
         now = self.status()
-        program = {name: now[name] for name in ("concentration_ng_per_ml", "alarm_nl", "drug")}
-        program |= {"mode": SIMPLE, "dose_ng_per_day": dose_ng_per_day}
+        program = self._program(now) | {"mode": SIMPLE, "dose_ng_per_day": dose_ng_per_day}
+        one, report = self._stage("STAGE_PROGRAM", now, txid, program=program)
+        assert report["program"] == program
+        return one
+
+    def stage_refill(self, reservoir_nl: int, discrepancy: int = 0) -> Staged:
+        """Propose another reservoir volume; and read back what the pump understood."""
+        now = self.status()
+        running = orders.program_digest(self._program(now))
+        about = {"program_digest": running, "reservoir_nl": reservoir_nl, "discrepancy": discrepancy}
+        one, report = self._stage("STAGE_REFILL", now, None, **about)
+        assert (report["reservoir_nl"], report["previous_digest"]) == (reservoir_nl, running)
+        return one
+
+    def _program(self, now: Body) -> Body:
+        return {name: now[name] for name in ("mode", "dose_ng_per_day", "concentration_ng_per_ml", "alarm_nl", "drug")}
+
+    def _stage(self, name: str, now: Body, txid: bytes | None, **about: object) -> tuple[Staged, Body]:
         txid = txid or now["pump_time_s"].to_bytes(4, "big") + fresh(12)
         annex, epoch = fresh(32), now["epoch"]
-        staged = self.tell("STAGE_PROGRAM", "STAGED", txid=txid, base_epoch=epoch, program=program, annex=annex)
+        staged = self.tell(name, "STAGED", txid=txid, base_epoch=epoch, annex=annex, **about)
         assert staged["txid"] == txid
         report = self.tell("READ_BACK", "READ_BACK_REPORT", txid=txid)
-        assert (report["program"], report["base_epoch"]) == (program, epoch)
+        assert (report["txid"], report["base_epoch"]) == (txid, epoch)
         assert orders.content_digest(orders.content(report)) == staged["digest"]
-        return Staged(txid, epoch, annex, staged, report)
+        return Staged(txid, epoch, annex, staged, report), report
 
     def present(self, position: int, credential: bytes) -> int:
         """Show a credential, by its digest where the pump knows it; the role that the pump saw."""

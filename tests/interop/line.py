@@ -3,6 +3,8 @@
 import os
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 import serial
@@ -83,13 +85,22 @@ def timeout_ms(request_bytes: int, baud: int | None) -> int:
 
 
 class Link:
-    """Requests and replies; ``patience_ms`` overrules the timeout where a test waits for silence."""
+    """Requests and replies."""
 
     def __init__(self, port: Port) -> None:
         self._port = port
         self._reader = frames.Reader()
-        self.patience_ms: int | None = None
+        self._brief: dict[int, int] = {}
         self.sent = b""
+
+    @contextmanager
+    def brief(self, kind: int, ms: int = 40) -> Iterator[None]:
+        """Wait only so long for replies to frames of this kind, where silence is what must come."""
+        self._brief[kind] = ms
+        try:
+            yield
+        finally:
+            del self._brief[kind]
 
     def request(self, frame: Frame) -> bytes:
         """Send a request until its reply comes; the reply's payload. Raises ``LinkLost``."""
@@ -99,7 +110,7 @@ class Link:
     def again(self, frame: Frame, wire: bytes | None = None) -> bytes:
         """Send what was sent last, or these bytes, and await the reply to ``frame``."""
         wire = self.sent if wire is None else wire
-        wait_ms = self.patience_ms or timeout_ms(len(wire), None)
+        wait_ms = self._brief.get(frame.kind) or timeout_ms(len(wire), None)
         if frame.kind in frames.SEQ:
             self._drain()
         for _ in range(ATTEMPTS):

@@ -59,9 +59,11 @@ def tablet_tag(tablet_id: str) -> bytes:
     return hashlib.sha256(tablet_id.encode()).digest()[:8]
 
 
-def credential(root_seed: bytes, holder: str, key: bytes, subject: str, role: int, until_s: int, epoch: int) -> bytes:
+def credential(
+    root_seed: bytes, holder: str, key: bytes, subject: str, role: int, until_s: int, epoch: int, realm: str = REALM
+) -> bytes:
     """A credential, as a clinic makes it; ``holder`` is ``clinician`` or ``tablet``."""
-    said = [f"{holder}/1 {REALM}", key, subject, role, until_s, epoch, root_id(public(root_seed))]
+    said = [f"{holder}/1 {realm}", key, subject, role, until_s, epoch, root_id(public(root_seed))]
     return cbor.encode([*said, sign(root_seed, cbor.encode(said))])
 
 

@@ -16,7 +16,7 @@ ROUTINE, BREAK_GLASS, PAIRING = 0, 1, 2
 PATTERN = {ROUTINE: "KKpsk0", BREAK_GLASS: "NKpsk0", PAIRING: "XXpsk3"}
 TO_PUMP, FROM_PUMP = 1, 2
 TABLET, PUMP = 1, 2
-REKEY_EACH, MOST_FRAMES = 256, 16_384
+REKEY_EACH, MOST_FRAMES, TAG_SIZE = 256, 16_384, 16
 
 
 class SessionOver(Exception):
@@ -68,9 +68,11 @@ class Way:
 
     def open(self, address_type: int, sealed: bytes) -> bytes:
         """The plain bytes of the next frame of this direction."""
+        if len(sealed) < TAG_SIZE:
+            raise SessionOver("too short for a tag")
         number = self._next()
         try:
-            plain = ChaCha20Poly1305(self.key).decrypt(number, sealed, self._data(address_type, len(sealed) - 16))
+            plain = ChaCha20Poly1305(self.key).decrypt(number, sealed, self._data(address_type, len(sealed) - TAG_SIZE))
         except InvalidTag as error:
             raise SessionOver("a tag does not verify") from error
         self.count += 1

@@ -13,7 +13,6 @@ from tests.interop.frames import DATA, PUMP, Frame
 from tests.interop.line import LinkLost, Port, timeout_ms
 
 FOREIGN = {"protocol", "drivers", "programmer"}
-QUICK_MS = 40
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +52,6 @@ class Losing:
 def test_a_lost_reply_is_asked_for_again_and_the_order_counts_once(pump: Pump, client: Client) -> None:
     line = Losing(client.link._port)
     client.link._port = line
-    client.link.patience_ms = QUICK_MS
     client.present(orders.TABLET, tablet_credential(TABLET_ID, TABLET_STATIC))
     client.present(orders.AUTHOR, PRESCRIBER.credential)
     one = client.stage(115_000)
@@ -64,7 +62,8 @@ def test_a_lost_reply_is_asked_for_again_and_the_order_counts_once(pump: Pump, c
         return tell(name, expect, **body)
 
     client.tell = losing  # type: ignore[method-assign]
-    done = client.commit(one, [PRESCRIBER], KNOWN.receipt_key)
+    with client.link.brief(DATA, 150):
+        done = client.commit(one, [PRESCRIBER], KNOWN.receipt_key)
     status = pump.control("status")
     assert (line.lose, done["epoch"], status["epoch"], status["dose_ng_per_day"]) == (0, 1, 1, 115_000)
 
@@ -76,24 +75,20 @@ def test_the_same_frame_gets_the_same_reply_and_executes_nothing(client: Client)
     first, second = client.link.again(frame), client.link.again(frame)
     assert first == second
     assert client.status()["pump_time_s"] > 0
-    client.link.patience_ms = QUICK_MS
-    with pytest.raises(LinkLost):  # it is no longer the last request
+    with client.link.brief(DATA), pytest.raises(LinkLost):  # it is no longer the last request
         client.link.again(frame, wire)
-    client.link.patience_ms = None
     client.close()
 
 
 def test_a_wrong_number_and_an_old_hello_have_no_effect(pump: Pump, client: Client) -> None:
-    client.link.patience_ms = QUICK_MS
     hello = frames.write(Frame(PUMP, frames.HELLO, 0xFE, client.greet(0)[0]))
-    with pytest.raises(LinkLost):
+    with client.link.brief(DATA), pytest.raises(LinkLost):
         client.link.request(Frame(PUMP, DATA, 77, bytes(40)))
     client.connect(KNOWN)
     client.status()
-    with pytest.raises(LinkLost):
+    with client.link.brief(DATA), pytest.raises(LinkLost):
         client.link.request(Frame(PUMP, DATA, 77, bytes(40)))
     assert client.link.again(Frame(PUMP, frames.HELLO, 0xFE, b""), hello) != b""  # not the last HELLO: a new greeting
-    client.link.patience_ms = None
 
 
 def test_the_last_hello_once_more_does_not_disturb_the_session(client: Client) -> None:
@@ -109,28 +104,24 @@ def test_the_last_hello_once_more_does_not_disturb_the_session(client: Client) -
     client.link.request = kept  # type: ignore[method-assign]
     client.connect(KNOWN)
     client.status()
-    client.link.patience_ms = QUICK_MS
-    with pytest.raises(LinkLost):
+    with client.link.brief(frames.HELLO), pytest.raises(LinkLost):
         client.link.again(Frame(PUMP, frames.HELLO, 0xFE, b""), sent[-1])
-    client.link.patience_ms = None
     assert client.status()["staged"] is False
     client.close()
 
 
 def test_a_forged_payload_ends_the_session_without_an_answer(client: Client) -> None:
     client.status()
-    client.link.patience_ms = QUICK_MS
-    with pytest.raises(LinkLost):
+    with client.link.brief(DATA), pytest.raises(LinkLost):
         client.link.request(Frame(PUMP, DATA, 1, bytes(40)))
-    with pytest.raises(LinkLost):
+    with client.link.brief(DATA), pytest.raises(LinkLost):
         client.status()
-    client.link.patience_ms = None
     client.connect(KNOWN)
     client.close()
 
 
 def test_both_directions_take_new_keys_every_256_frames(client: Client) -> None:
-    for _ in range(520):
+    for _ in range(300):
         client.tell("KEEP_ALIVE", "ALIVE")
     assert client.status()["epoch"] in (0, 1)
     client.close()

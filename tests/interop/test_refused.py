@@ -27,9 +27,9 @@ from tests.interop.bench import (
     tablet_credential,
 )
 from tests.interop.client import BREAK_GLASS, MINIMUM, RESUME, STOP, Client, NotMyPump, Person, Refused, Staged
+from tests.interop.frames import BEACON, HANDSHAKE
 from tests.interop.line import LinkLost
 
-QUICK_MS = 40
 NOW_S = START_S + 14 * DAY_S
 
 
@@ -65,8 +65,7 @@ def refused(client: Client, one: Staged, who: list[Person], sign: Staged | None 
 def test_a_wrong_key_finds_no_tag_and_one_who_goes_on_gets_no_answer(client: Client) -> None:
     with pytest.raises(NotMyPump):
         client.connect(replace(KNOWN, psk=b"\x01" * 32))
-    client.link.patience_ms = QUICK_MS
-    with pytest.raises(LinkLost):  # the tag is right, the key in the handshake is not
+    with client.link.brief(HANDSHAKE), pytest.raises(LinkLost):  # the tag is right, the key in the handshake is not
         client._open(0, KNOWN.serial, KNOWN.pump_key, KNOWN.psk, b"\x01" * 32)
     with pytest.raises(NotMyPump):  # a key for one kind of session is none for another
         client._open(BREAK_GLASS, KNOWN.serial, KNOWN.pump_key, KNOWN.psk)
@@ -74,16 +73,14 @@ def test_a_wrong_key_finds_no_tag_and_one_who_goes_on_gets_no_answer(client: Cli
 
 def test_a_hello_that_somebody_altered_opens_no_session(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "altered", lambda hello: hello[:6] + b"\x01" + hello[7:])
-    client.link.patience_ms = QUICK_MS
-    with pytest.raises(LinkLost):
+    with client.link.brief(HANDSHAKE), pytest.raises(LinkLost):
         client.connect(KNOWN)
 
 
 def test_the_beacon_speaks_after_twenty_seconds_of_contact_only(pump: Pump, client: Client) -> None:
     pump.control("wand", strength=0)
     pump.control("wand", strength=5)
-    client.link.patience_ms = QUICK_MS
-    with pytest.raises(LinkLost):
+    with client.link.brief(BEACON), pytest.raises(LinkLost):
         client.beacon()
     pump.control("advance", seconds=61)
     told = client.beacon()
@@ -147,6 +144,14 @@ def test_a_refill_nurse_may_not_change_the_dose(pump: Pump, desk: Client) -> Non
     desk.present(orders.AUTHOR, REFILL_NURSE.credential)
     assert refused(desk, one, [REFILL_NURSE]) == ["ROLE"]
     assert desk.query(one) == ("NOT_APPLIED", {"txid": one.txid})
+    assert pump.true_dose_ng == DOSE_NG
+
+
+def test_an_implanter_is_no_author_of_a_dose_either(pump: Pump, desk: Client) -> None:
+    implanter = person(b"\x43" * 32, orders.IMPLANTER, "dr-i")
+    one = desk.stage(110_000)
+    desk.present(orders.AUTHOR, implanter.credential)
+    assert refused(desk, one, [implanter]) == ["ROLE"]
     assert pump.true_dose_ng == DOSE_NG
 
 

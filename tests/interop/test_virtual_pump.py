@@ -12,13 +12,17 @@ from tests.interop.bench import (
     KNOWN,
     NEW_STATIC,
     PRESCRIBER,
+    REFILL_NURSE,
     STRANGER_ID,
+    TABLET_ID,
+    TABLET_STATIC,
     Pump,
     running_pump,
     tablet_credential,
 )
 from tests.interop.client import Client
 
+PROGRAM_IN_FORCE, REFILL_IN_FORCE = 8, 9
 LINES = ["tcp:127.0.0.1:0", *(["pty"] if os.name == "posix" else [])]
 
 
@@ -72,3 +76,20 @@ def test_a_new_tablet_pairs_by_presence_and_changes_the_dose(pump: Pump) -> None
         client.connect(known)
         assert client.query(one) == ("COMMITTED", done)
         client.close()
+
+
+def test_a_nurse_refills_alone_and_signs_a_dose_as_second_person(pump: Pump, client: Client) -> None:
+    client.connect(KNOWN)
+    before_ng, before_epoch = pump.true_dose_ng, client.status()["epoch"]
+    client.present(orders.TABLET, tablet_credential(TABLET_ID, TABLET_STATIC))
+    client.present(orders.AUTHOR, REFILL_NURSE.credential)
+    client.commit(client.stage_refill(19_000_000), [REFILL_NURSE], KNOWN.receipt_key)
+    assert 18_990_000 < pump.control("status")["true_reservoir_nl"] <= 19_000_000
+    one = client.stage(before_ng - 5_000)
+    client.present(orders.AUTHOR, PRESCRIBER.credential)
+    client.present(orders.SECOND, REFILL_NURSE.credential)
+    client.commit(one, [PRESCRIBER, REFILL_NURSE], KNOWN.receipt_key)
+    status = pump.control("status")
+    assert (status["dose_ng_per_day"], status["epoch"]) == (before_ng - 5_000, before_epoch + 2)
+    assert [code for _, code, _ in client.events()][-2:] == [REFILL_IN_FORCE, PROGRAM_IN_FORCE]
+    client.close()

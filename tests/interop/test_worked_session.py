@@ -87,14 +87,23 @@ def test_the_greeting_has_the_tags_and_the_hellos_their_fields() -> None:
     assert session.tag(psk, session.TABLET, *nonces) == step("HANDSHAKE").payload[:8]
 
 
-def test_the_handshake_gives_the_printed_hash_and_keys_on_both_sides() -> None:
+def test_the_handshake_gives_the_printed_bytes_hash_and_keys_on_both_sides() -> None:
     about = session.prologue(0, SERIAL, TABLET_ID, step("HELLO", 1).payload, step("HELLO_REPLY", 1).payload)
-    pump = noise.Handshake(
-        "KKpsk0", about, key("pairwise key (PSK)"), key("pump X25519 private"), key("tablet X25519 public"), False
-    )
-    pump.read(step("HANDSHAKE").payload[8:])
-    assert noise.public(key("pump X25519 private")) == key("pump X25519 public")
-    assert pump._remote_ephemeral == step("HANDSHAKE").payload[8:40]
+    tablet, pump = (
+        noise.Handshake(
+            "KKpsk0", about, key("pairwise key (PSK)"), key(f"{mine} X25519 private"), key(f"{other} X25519 public"),
+            mine == "tablet", key(f"{mine} ephemeral private"),
+        )
+        for mine, other in (("tablet", "pump"), ("pump", "tablet"))
+    )  # fmt: skip
+    first, second = step("HANDSHAKE").payload[8:], step("HANDSHAKE_REPLY").payload
+    assert tablet.write() == first
+    pump.read(first)
+    assert pump.write() == second
+    tablet.read(second)
+    for side in (tablet, pump):
+        assert side.hash == key("handshake hash")
+        assert side.split() == (key("key to the pump"), key("key from the pump"))
 
 
 def test_every_sealed_payload_opens_and_seals_to_the_same_bytes() -> None:

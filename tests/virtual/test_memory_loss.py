@@ -158,4 +158,4 @@ def test_seventy_dropped_proposals_stay_forbidden_through_a_restart(host, visit)
         if number % 4 == 0:
             again.connect()  # five refusals end a session
         assert again.ask(again.stage_message(txid, again.status(), program())).reasons == (Refusal.TX_USED,)
-    assert isinstance(again.connect().ask(again.stage_message(TX, again.status(), program())), Staged)
+    assert isinstance(again.ask(again.stage_message(TX, again.status(), program())), Staged)
