@@ -118,6 +118,10 @@ class Firmware:
                 fill_nl=fill_nl,
                 alarm_nl=program.alarm_nl,
                 rate_nl_day=achieved_rate(program, self.identity.profile),
+                conc_ng_ml=program.concentration_ng_per_ml,
+                dead_nl=self.identity.profile.dead_volume_nl,
+                tubing_nl=self.identity.profile.tubing_nl,
+                catheter_nl=self.identity.catheter_nl,
             ),
             alarms=AlarmBook(),
             log=EventLog(),
@@ -191,7 +195,7 @@ class Firmware:
             case Asked():
                 return _counted(event.message, self._asked(state, event, now_ms, clock_ms))
             case Needle():
-                moved, _ = physics.needle(state.physics, withdraw_nl=event.withdraw_nl, inject_nl=event.inject_nl)
+                moved = decision.hands(state, event)
                 return replace(state, physics=moved, hands=True), (Save(),)
             case Gain():
                 return replace(state, physics=physics.set_gain(state.physics, event.ppm)), (Save(),)

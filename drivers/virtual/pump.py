@@ -37,6 +37,7 @@ class Identity:
     roots: tuple[bytes, ...]
     tablets: tuple[tuple[str, bytes], ...] = ()
     two_persons: frozenset[str] = frozenset()
+    catheter_nl: int = 0
 
     @property
     def receipt_public(self) -> bytes:
@@ -144,10 +145,11 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Needle:
-    """Hands at the port: withdraw (None: all), then inject, in nL."""
+    """Hands at the port: withdraw (None: all), then inject, in nL, a strength in ng/mL (None: the program's)."""
 
     withdraw_nl: int | None
     inject_nl: int
+    conc_ng_ml: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -257,8 +257,9 @@ def test_hands_move_the_syringe_and_the_order_moves_only_the_model(host, visit):
     truth = host.truth(visit.now)
     assert (truth["reservoir_nl"], truth["true_reservoir_nl"]) == (20_000_000, 19_000_000)
     p = host.state.physics
-    assert p.filled == p.true + p.delivered_true + p.withdrawn
-    assert p.filled == 39_000_000 * TRUE_NL
+    assert p.fluid.accounted == p.fluid.filled
+    dead, tubing, catheter = 1_400_000, 140_000, 800 * 220
+    assert p.fluid.filled.volume == (39_000_000 + dead + tubing + catheter) * TRUE_NL
 
 
 def test_a_proposal_expires_after_120_s_and_dies_with_its_session(host, visit):
