@@ -27,7 +27,7 @@ from protocol.messages import EmergencyAct, Mode
 from protocol.participant import Memory, Participant
 from protocol.session import PairedTablet
 
-MODEL_VERSION = 3
+MODEL_VERSION = 4
 _STRICT = ConfigDict(strict=True, frozen=True, extra="forbid")
 
 
