@@ -47,6 +47,8 @@ from protocol.messages import (
     HelloTablet,
     KeepAlive,
     Message,
+    Refusal,
+    Refused,
     decode_message,
     encode_message,
 )
@@ -69,6 +71,8 @@ from protocol.session import (
 )
 
 POLL_MS = 1_000
+REQUEST_NUMBERS = 23
+"""Requests are numbered from 1 to this and again from 1: one is outstanding, and CBOR takes one byte for each."""
 
 
 class Phase(Enum):
@@ -151,7 +155,7 @@ class TabletConnection:
         """
         if self.phase is not Phase.OPEN:
             raise NotConnected("no session is open")
-        self._request_id = self._request_id % 0xFFFF + 1
+        self._request_id = self._request_id % REQUEST_NUMBERS + 1
         number = self._request_id
         if self._pump.busy or self._wand.busy:
             if self._waiting is not None or (self._in_flight is not None and not self._in_flight[1]):
@@ -204,7 +208,7 @@ class TabletConnection:
             self._wand.send(Kind.DATA, self._wand_seq, wand.encode_wand(wand.GetCoupling()), now_ms)
             self._wand_seq = next_data_seq(self._wand_seq)
         else:
-            self._request_id = self._request_id % 0xFFFF + 1
+            self._request_id = self._request_id % REQUEST_NUMBERS + 1
             self._send(self._request_id, KeepAlive(), True, now_ms)
 
     def receive_data(self, data: bytes, now_ms: int) -> list[Event]:
@@ -327,6 +331,8 @@ class TabletConnection:
         if isinstance(message, Closed):
             self._reset()
             return [Received(number, message), SessionEnded(EndReason.CLOSED)]
+        if isinstance(message, Refused) and Refusal.SESSION_OVER in message.reasons:
+            return [Received(number, message), *self._end(EndReason.REFUSED)]
         if isinstance(message, Committed) and self._sending is not None:
             self._sending.rekey()
             self._receiving.rekey()

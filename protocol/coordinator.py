@@ -62,8 +62,8 @@ class State(Enum):
 FINAL = frozenset({State.COMMITTED, State.ABORTED})
 OPEN = frozenset(State) - FINAL - {State.DRAFT}
 
-NOT_FINAL = frozenset({Refusal.MALFORMED, Refusal.UNSUPPORTED, Refusal.MEMORY})
-"""Reasons that say the pump could not deal with a COMMIT, not that it was not applied."""
+NOT_FINAL = frozenset({Refusal.MALFORMED, Refusal.UNSUPPORTED, Refusal.MEMORY, Refusal.UNKNOWN_TX})
+"""Reasons that say the pump could not deal with a COMMIT, or does not know it any more, not that it was not applied."""
 
 
 class Stored(Enum):

@@ -19,6 +19,7 @@ class EndReason(Enum):
     MALFORMED = "a message of no known form"
     REPLACED = "a new session began"
     PORT_LOST = "the port is gone"
+    REFUSED = "too many commands were refused"
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,8 @@ HANDSHAKE_SEQ: Final = 0xFF
 HANDSHAKE_END_SEQ: Final = 0xFC
 BEACON_SEQ: Final = 0xFD
 FIRST_DATA_SEQ: Final = 0x00
+ATTEMPTS: Final = 4
+"""How often a Primary says the same before it gives up."""
 
 
 class Address(IntEnum):
@@ -120,7 +122,7 @@ class LinkTiming:
     device_ms: int = 50
     host_slack_ms: int = 250
     granularity_ms: int = 50
-    attempts: int = 4
+    attempts: int = ATTEMPTS
 
     def __post_init__(self) -> None:
         if self.baud is not None and self.baud <= 0:

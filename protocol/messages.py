@@ -135,6 +135,7 @@ class Refusal(IntEnum):
     LIMIT_CAPACITY = 42
     LIMIT_CONCENTRATION = 43
     SECOND_PERSON = 44
+    SESSION_OVER = 45
 
 
 class Device(IntEnum):

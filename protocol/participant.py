@@ -5,8 +5,9 @@ Theory of operation
 A proposal is staged beside the running program, which delivers on. COMMIT puts it in force with one atomic record:
 content, epoch and outcome together. A transaction that leaves "staged" in any other way gets a tombstone, so that it
 can never be staged or committed again; a QUERY that finds nothing writes the tombstone before it answers, and the
-answer is final. Outcomes are looked up by the whole transaction id; where the history no longer reaches back the
-answer is INDETERMINATE.
+answer is final. Outcomes are looked up by the whole transaction id; where the history no longer reaches back, or a
+part of the memory was lost, the answer is INDETERMINATE. A COMMIT of an unknown transaction is no place for a verdict:
+it may be one whose outcome is forgotten, so nothing is buried, and QUERY, which tells the epoch, has the last word.
 
 A transaction id begins with the pump's time at which the tablet made it. That number lets the pump forget tombstones
 without ever forgetting what they forbid: before the oldest one gives way, a durable floor rises above its number, and
@@ -62,6 +63,8 @@ TWO_PERSONS_MS = 600_000
 OUTCOMES_KEPT = 32
 TOMBSTONES_KEPT = 63
 AHEAD_S = 60
+EPOCH_MAX = 0xFFFF_FFFF
+"""The last epoch: it never wraps, so nothing can be staged upon it."""
 
 
 def tx_number(txid: bytes) -> int:
@@ -71,7 +74,8 @@ def tx_number(txid: bytes) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What the pump keeps of its transactions through any reset."""
+    """What the pump keeps of its transactions through any reset. ``lost``: a part of it was lost, so that a transaction
+    may have been put in force without a trace."""
 
     epoch: int = 0
     chain: bytes = CHAIN_START
@@ -80,6 +84,7 @@ class Memory:
     tx_floor: int = 0
     order_hash: bytes = bytes(32)
     tablet_tag: bytes = bytes(8)
+    lost: bool = False
 
     @property
     def witness(self) -> Witness:
@@ -92,12 +97,24 @@ class Memory:
 
     @property
     def oldest_epoch(self) -> int:
-        """Every order from this epoch on is among the outcomes."""
-        return self.epoch - len(self.outcomes) + 1
+        """Every order from this epoch on is among the outcomes; never beyond the last epoch that there is."""
+        return min(self.epoch - len(self.outcomes) + 1, EPOCH_MAX)
+
+    @property
+    def may_have_forgotten(self) -> bool:
+        """Whether an order may have been in force whose outcome is not here any more."""
+        return self.lost or len(self.outcomes) >= OUTCOMES_KEPT
 
     def outcome(self, txid: bytes) -> Committed | None:
         """The outcome of this transaction, if it was put in force and is still remembered."""
         return next((item for item in self.outcomes if item.txid == txid), None)
+
+    def with_outcome(self, outcome: Committed) -> "Memory":
+        """This memory with the newest outcome; the id of one that gives way is below the floor from then on."""
+        every = (*self.outcomes, outcome)
+        gone, kept = every[:-OUTCOMES_KEPT], every[-OUTCOMES_KEPT:]
+        floor = max((self.tx_floor, *(tx_number(old.txid) + 1 for old in gone)))
+        return replace(self, epoch=outcome.epoch, chain=outcome.chain, outcomes=kept, tx_floor=floor)
 
     def buried(self, txid: bytes) -> "Memory":
         """This memory with a tombstone for ``txid``; a full one raises the floor above the oldest, which gives way."""
@@ -251,6 +268,8 @@ def _stage(state: Participant, message: Stage, situation: Situation, rules: Rule
         return state, (_refused(message, Refusal.MALFORMED),)
     if message.base_epoch != memory.epoch:
         return state, (_refused(message, Refusal.EPOCH),)
+    if memory.lost or memory.epoch >= EPOCH_MAX:
+        return state, (_refused(message, Refusal.SAFE_STATE if memory.lost else Refusal.MEMORY),)
     running_digest = program_digest(situation.running)
     if isinstance(message, StageRefill) and message.program_digest != running_digest:
         return state, (_refused(message, Refusal.PROGRAM_CHANGED),)
@@ -332,9 +351,8 @@ def _commit(state: Participant, message: Commit, situation: Situation, rules: Ru
     if proposal is None or proposal.stage.txid != message.txid:
         if _is_ahead(message.txid, situation):
             return state, (_refused(message, Refusal.MALFORMED),)
-        refused = _refused(message, _absence(state, message.txid))
-        state, effects = _bury(state, message.txid)
-        return state, (*effects, refused)
+        buried = message.txid in state.memory.tombstones
+        return state, (_refused(message, Refusal.EXPIRED if buried else Refusal.UNKNOWN_TX),)
     reasons = _commit_refusals(proposal, state.memory, message, situation, rules)
     if reasons:
         state, effects = discard(state)
@@ -417,10 +435,7 @@ def _put_in_force(proposal: Proposal, memory: Memory, message: Commit, situation
         receipt=rules.sign_receipt(receipt.encode()),
     )
     after = replace(
-        memory,
-        epoch=order.epoch,
-        chain=chain,
-        outcomes=(*memory.outcomes, outcome)[-OUTCOMES_KEPT:],
+        memory.with_outcome(outcome),
         order_hash=order_hash,
         tablet_tag=tag,
     )
@@ -431,9 +446,10 @@ def _query(state: Participant, message: Query, situation: Situation) -> Step:
     done = state.memory.outcome(message.txid)
     if done is not None:
         return state, (Answer(done),)
-    if message.txid not in state.memory.tombstones and message.base_epoch + 1 < state.memory.oldest_epoch:
-        lost = Indeterminate(txid=message.txid, oldest_epoch=state.memory.oldest_epoch)
-        return state, (Answer(lost),)
+    memory = state.memory
+    wrapped = memory.lost or message.base_epoch + 1 < memory.oldest_epoch
+    if wrapped and message.txid not in memory.tombstones:
+        return state, (Answer(Indeterminate(txid=message.txid, oldest_epoch=memory.oldest_epoch)),)
     if _is_ahead(message.txid, situation):
         return state, (_refused(message, Refusal.MALFORMED),)
     state, effect = _bury(state, message.txid)
@@ -446,6 +462,9 @@ def _abort(state: Participant, message: Abort, situation: Situation) -> Step:
         return state, (Answer(done),)
     if _is_ahead(message.txid, situation):
         return state, (_refused(message, Refusal.MALFORMED),)
+    known = _is_staged(state, message.txid) or message.txid in state.memory.tombstones
+    if not known and state.memory.may_have_forgotten:
+        return state, (_refused(message, Refusal.UNKNOWN_TX),)
     state, effect = _bury(state, message.txid)
     return state, (*effect, Answer(Aborted(txid=message.txid)))
 

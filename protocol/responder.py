@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from protocol.errors import NoiseError, ProtocolError
 from protocol.events import EndReason, Event, Received, SessionEnded, TabletArrived
 from protocol.framing import Discarded, Frame, FrameDecoder
-from protocol.link import Address, Kind, Repeat, Request, Secondary, address_type, split_address_type
+from protocol.link import ATTEMPTS, Address, Kind, Repeat, Request, Secondary, address_type, split_address_type
 from protocol.messages import (
     Beacon,
     Closed,
@@ -19,6 +19,8 @@ from protocol.messages import (
     HelloPump,
     HelloTablet,
     Message,
+    Refusal,
+    Refused,
     decode_message,
     encode_message,
 )
@@ -117,6 +119,7 @@ class PumpConnection:
         self._receiving: Channel | None = None
         self._arrived = False
         self._last_ms = 0
+        self._repeats = 0
         self._ends_ms = 0
         self._greetings = Bucket(most=32, refill_ms=250)
         self._forgeries = Bucket(most=16, refill_ms=1_000)
@@ -161,8 +164,9 @@ class PumpConnection:
             return []
         taken = self._link.receive(frame)
         if isinstance(taken, Repeat):
-            if self._arrived and split_address_type(frame.address_type)[1] == Kind.DATA:
-                self._last_ms = now_ms
+            if self._arrived and kind == Kind.DATA and self._repeats < ATTEMPTS - 1:
+                self._last_ms = now_ms  # a live tablet says the same no more often; a bus that does keeps nothing open
+                self._repeats += 1
             if taken.reply is not None:
                 self._out.append(taken.reply)
             return []
@@ -286,11 +290,12 @@ class PumpConnection:
             return []
         self._number, message = decode_message(plain)
         self._last_ms = now_ms
+        self._repeats = 0
         self._open = request
         return [*events, Received(self._number, message)]
 
     def reply(self, message: Message) -> list[Event]:
-        """Answer the request that is open; a ``Closed`` ends the session.
+        """Answer the request that is open; a ``Closed``, or a refusal that says so, ends the session.
 
         Where the bytes that followed the request have ended it, the answer is dropped: there is nobody to hear it.
         """
@@ -303,6 +308,8 @@ class PumpConnection:
             self._arrived = False
             self._sending = self._receiving = None
             return [SessionEnded(EndReason.CLOSED)]
+        if isinstance(message, Refused) and Refusal.SESSION_OVER in message.reasons:
+            return self._end(EndReason.REFUSED)
         if isinstance(message, Committed):
             self._rekey()
         if self._sending.exhausted:

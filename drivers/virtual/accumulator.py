@@ -10,11 +10,13 @@ rate x ms, so that nL/day gives u (1 nL = 86,400,000 u) and pW gives pW x ms.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 DAY_MS = 86_400_000
+WEEK_MS = 7 * DAY_MS
 
 
 class ScheduleError(ValueError):
@@ -55,21 +57,45 @@ class Accumulator:
         return Accumulator.of(self.period_ms, tuple(zip(self.starts, amounts, strict=True)))
 
     def cum(self, t: int) -> int:
-        """Amount accumulated over [0, t), t in ms >= 0."""
+        """Amount accumulated over [0, t), t in ms; negative for t < 0."""
         periods, rest = divmod(t, self.period_ms)
         i = bisect_right(self.starts, rest) - 1
         return periods * self.prefix[-1] + self.prefix[i] + self.rates[i] * (rest - self.starts[i])
 
-    def first_reach(self, amount: int) -> int | None:
-        """The first t (ms) with cum(t) >= amount; 0 if amount <= 0; None if it is never reached."""
-        if amount <= 0:
-            return 0
+    def between(self, start: int, end: int) -> int:
+        """Amount accumulated over [start, end)."""
+        return self.cum(end) - self.cum(start)
+
+    def rate_at(self, t: int) -> int:
+        """The rate in force from the instant t on."""
+        return self.rates[bisect_right(self.starts, t % self.period_ms) - 1]
+
+    def first_reach(self, amount: int, start: int = 0) -> int | None:
+        """The first t >= start (ms) with between(start, t) >= amount; start itself if amount <= 0; None if never."""
+        return start if amount <= 0 else self.reach(self.cum(start) + amount)
+
+    def reach(self, target: int) -> int | None:
+        """The first t (ms) with cum(t) >= target, for a target that is not there at once; None if never."""
         total = self.prefix[-1]
         if total == 0:
             return None
-        periods, rest = divmod(amount, total)
+        periods, rest = divmod(target, total)
         if rest == 0:  # reached within the period before, perhaps well before its end
             periods, rest = periods - 1, total
-        i = next(k for k in range(len(self.starts)) if self.prefix[k + 1] >= rest)
+        i = bisect_left(self.prefix, rest) - 1
         need = rest - self.prefix[i]
         return periods * self.period_ms + self.starts[i] - (-need // self.rates[i])
+
+    @property
+    def mean(self) -> int:
+        """The mean rate over the period, floored: what a pattern runs at when the clock is lost."""
+        return self.prefix[-1] // self.period_ms
+
+    def raised(self, rate: int) -> Accumulator:
+        """The same segments with `rate` added to each."""
+        return _raised(self, rate)
+
+
+@lru_cache(maxsize=64)
+def _raised(law: Accumulator, rate: int) -> Accumulator:
+    return law.mapped(tuple(r + rate for r in law.rates))

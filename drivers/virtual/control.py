@@ -6,7 +6,8 @@
 {"op": "fault", "id": "F-L12"}                        unplug at once
 {"op": "fault", "id": "F-M05", "gain_ppm": 25000}
 {"op": "clear"}                                       disarm, mend the line, gain 0
-{"op": "needle", "withdraw_nl": null, "inject_nl": 20000000}    hands at the port (null: all)
+{"op": "needle", "withdraw_nl": null, "inject_nl": 20000000}    hands at the port (null: all);
+                                                      "conc_ng_ml" when the vial is not the program's strength
 {"op": "wand", "strength": 0}                         lift the wand; 3 and more is a contact, 5 the best
 {"op": "presence"}                                    somebody present lets a tablet be paired, for two minutes
 {"op": "save"}                                        write the state file now
@@ -74,6 +75,7 @@ class _Needle(BaseModel):
     op: Literal["needle"]
     withdraw_nl: int | None = Field(default=None, ge=0)
     inject_nl: int = Field(ge=0, le=0xFFFF_FFFF)
+    conc_ng_ml: int | None = Field(default=None, ge=0, le=0xFFFF_FFFF)
 
 
 class _Wand(BaseModel):
@@ -119,7 +121,7 @@ def obey(host: VirtualPumpHost, line: bytes, now_ms: int) -> dict[str, object]:
                 host.fault, host.dead = None, False
                 host.act(Gain(0), now_ms)
             case _Needle():
-                host.act(Needle(command.withdraw_nl, command.inject_nl), now_ms)
+                host.act(Needle(command.withdraw_nl, command.inject_nl, command.conc_ng_ml), now_ms)
             case _Wand():
                 host.place(command.strength, now_ms)
             case _Presence():

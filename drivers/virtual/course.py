@@ -25,7 +25,8 @@ _NOTICE_CODE: Final = {
 def run(state: PumpState, clock_ms: int) -> PumpState:
     """Physics and alarms up to now; each crossing raises its alarm at its own instant."""
     holding = _holding(state)
-    moved, crossings = physics.run_to(state.physics, clock_ms)
+    moved, passed = physics.run_to(state.physics, clock_ms)
+    crossings = [crossing for crossing in passed if crossing.kind in physics.ALARMS]
     book, log = state.alarms, state.log
     for crossing in crossings:
         book, ended = alarms.run_to(book, crossing.at_ms)

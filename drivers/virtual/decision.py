@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from drivers.virtual import physics
 from drivers.virtual.limits import WEEK_MS, Past
-from drivers.virtual.pump import Identity, PumpState
+from drivers.virtual.physics import Physics
+from drivers.virtual.pump import Identity, Needle, PumpState
 from drivers.virtual.record import Record
 from drivers.virtual.rules import achieved_rate
 from protocol.messages import Discrepancy, OrderKind, Program
@@ -22,6 +23,7 @@ def after(before: Record, effect: PutInForce, clock_ms: int) -> Record:
         "outcome": effect.memory.outcomes[-1].encode(),
         "order_hash": effect.memory.order_hash,
         "tablet_tag": effect.memory.tablet_tag,
+        "tx_floor": effect.memory.tx_floor,
     }
     if content.kind is OrderKind.PROGRAM:
         return before.model_copy(update={"program": content.program, "since_s": now_s, **bound})
@@ -42,11 +44,19 @@ def _pruned(history: tuple[Past, ...], clock_ms: int) -> tuple[Past, ...]:
     return (*old[-1:], *(past for past in history if past.at_ms > clock_ms - WEEK_MS))
 
 
+def hands(state: PumpState, act: Needle) -> Physics:
+    """Needle and syringe at the port; without a strength the syringe holds that of the signed program."""
+    signed = 0 if state.record is None else state.record.program.concentration_ng_per_ml
+    strength = signed if act.conc_ng_ml is None else act.conc_ng_ml
+    moved, _ = physics.needle(state.physics, withdraw_nl=act.withdraw_nl, inject_nl=act.inject_nl, conc_ng_ml=strength)
+    return moved
+
+
 def refilled(state: PumpState, content: Content) -> PumpState:
     """The pump after a refill order: its own count of the reservoir is what the order says."""
     moved = state.physics
     if not state.hands:  # nobody moved the syringe in the simulated world: do what the order says
-        moved, _ = physics.needle(moved, withdraw_nl=None, inject_nl=content.reservoir_nl)
+        moved = hands(state, Needle(None, content.reservoir_nl))
     return replace(state, physics=physics.set_model(moved, content.reservoir_nl), hands=False)
 
 

@@ -83,6 +83,8 @@ from protocol.participant import (
 )
 from protocol.session import SessionKind
 
+REFUSED_MOST = 5
+
 
 class Firmware:
     """The reducer for one provisioned pump; holds no state of its own."""
@@ -102,6 +104,7 @@ class Firmware:
             outcome=b"",
             order_hash=bytes(32),
             tablet_tag=bytes(8),
+            tx_floor=0,
         )
         image = nvm.blank()
         image = nvm.apply_writes(image, record.decision_writes(image, tag, first))
@@ -115,6 +118,10 @@ class Firmware:
                 fill_nl=fill_nl,
                 alarm_nl=program.alarm_nl,
                 rate_nl_day=achieved_rate(program, self.identity.profile),
+                conc_ng_ml=program.concentration_ng_per_ml,
+                dead_nl=self.identity.profile.dead_volume_nl,
+                tubing_nl=self.identity.profile.tubing_nl,
+                catheter_nl=self.identity.catheter_nl,
             ),
             alarms=AlarmBook(),
             log=EventLog(),
@@ -130,12 +137,17 @@ class Firmware:
         memory = booted.memory if staged is None else booted.memory.buried(staged)
         counters = replace(state.counters, resets=state.counters.resets + 1)
         state = course.run(replace(state, session=None), clock_ms)
-        log = state.log.add(clock_ms, EventCode.RESET, counters.resets)
+        log = state.log
+        if _in_session(log):
+            log = log.add(clock_ms, EventCode.SESSION_INTERRUPTED)
+            counters = replace(counters, interrupted=min(0xFFFF, counters.interrupted + 1))
+        log = log.add(clock_ms, EventCode.RESET, counters.resets)
         if booted.health is nvm.Health.SLOT_BAD:
             log = log.add(clock_ms, EventCode.SLOT_BAD)
         if booted.record is None:
             log = log.add(clock_ms, EventCode.MEMORY_CRITICAL)
-        image = nvm.apply_writes(state.image, record.tombstone_writes(state.image, memory))
+        image = nvm.apply_writes(state.image, record.echo_writes(state.image))
+        image = nvm.apply_writes(image, record.tombstone_writes(image, memory))
         state = replace(
             state,
             image=image,
@@ -146,7 +158,8 @@ class Firmware:
             trust=record.trust(image, self.identity.roots),
             verified=(),
         )
-        rate = achieved_rate(self.running(state), self.identity.profile)
+        stopped = state.override is Mode.STOPPED  # also where the program is lost: nothing starts by itself
+        rate = 0 if stopped else achieved_rate(self.running(state), self.identity.profile)
         if rate != physics.read(state.physics).rate_nl_day:
             state = replace(state, physics=physics.set_rate(state.physics, rate))
         return course.settle(state, clock_ms)
@@ -180,9 +193,9 @@ class Firmware:
             case Ended():
                 return self._ended(state, event, clock_ms)
             case Asked():
-                return self._asked(state, event, now_ms, clock_ms)
+                return _counted(event.message, self._asked(state, event, now_ms, clock_ms))
             case Needle():
-                moved, _ = physics.needle(state.physics, withdraw_nl=event.withdraw_nl, inject_nl=event.inject_nl)
+                moved = decision.hands(state, event)
                 return replace(state, physics=moved, hands=True), (Save(),)
             case Gain():
                 return replace(state, physics=physics.set_gain(state.physics, event.ppm)), (Save(),)
@@ -350,5 +363,27 @@ class Firmware:
         return course.settle(state, clock_ms)
 
 
+def _in_session(log: EventLog) -> bool:
+    """Whether the log tells of a session that has begun and not ended, as when the power fails in it."""
+    begun = (EventCode.SESSION_OPENED, EventCode.BREAK_GLASS_OPENED)
+    ended = (EventCode.SESSION_CLOSED, EventCode.SESSION_INTERRUPTED)
+    return next((e.code in begun for e in reversed(log.entries) if e.code in begun + ended), False)
+
+
 def _refuse(message: Message, reason: messages.Refusal) -> Reply:
     return Reply(Refused(op=message.OP, txid=b"", reasons=(reason,)))
+
+
+def _counted(message: Message, result: Step) -> Step:
+    """Refusals are counted; with the last one that the pump bears it says that the session is over."""
+    state, out = result
+    refusal = next((o.message for o in out if isinstance(o, Reply) and isinstance(o.message, Refused)), None)
+    asks_whether_known = isinstance(message, Present) and len(message.credential) == DIGEST_BYTES
+    if refusal is None or state.session is None or asks_whether_known:
+        return result
+    session = replace(state.session, refused=state.session.refused + 1)
+    state = replace(state, session=session)
+    if session.refused < REFUSED_MOST:
+        return state, out
+    over = refusal.model_copy(update={"reasons": (*refusal.reasons[:15], messages.Refusal.SESSION_OVER)})
+    return state, tuple(Reply(over) if isinstance(o, Reply) and o.message is refusal else o for o in out)

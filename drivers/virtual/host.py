@@ -11,9 +11,11 @@ from collections.abc import Callable, Mapping
 
 from drivers.virtual import alarms, physics
 from drivers.virtual.breakglass import BEACON_CONTACT_MS, PAIR_CONTACT_MS, WINDOW_MS
+from drivers.virtual.drift import PumpClock
 from drivers.virtual.faults import WireFault, message_name
 from drivers.virtual.firmware import Firmware
 from drivers.virtual.pump import Arrived, Asked, Ended, Event, PumpState, Reply, Save, Tick
+from drivers.virtual.schedule import NL_PER_ML
 from drivers.virtual.wand import VirtualWand
 from protocol import events
 from protocol.framing import DELIMITER, Discarded, FrameDecoder
@@ -50,7 +52,7 @@ class VirtualPumpHost:
         self.state = state
         self.persist = persist
         self._entropy = entropy
-        self._offset_ms = clock_ms - now_ms
+        self._clock = PumpClock.started(now_ms, clock_ms)
         keys = PumpKeys(pump.identity.serial, private, card_secret)
         self._call_number = call_number
         self._tablets = dict(tablets) | {t.tablet_id: t for t in state.paired}
@@ -68,14 +70,18 @@ class VirtualPumpHost:
 
     def clock_ms(self, now_ms: int) -> int:
         """The pump's own clock at a monotonic instant."""
-        return now_ms + self._offset_ms
+        return self._clock.at(now_ms)
 
     def advance(self, ms: int, now_ms: int) -> bytes:
         """Let the pump's clock jump ahead; what happens on the way happens at its own time."""
         if ms < 0:
             raise physics.PhysicsError("the pump clock does not run backwards")
-        self._offset_ms += ms
+        self._clock = self._clock.moved(ms)
         return self.tick(now_ms)
+
+    def drift(self, ppm: int, now_ms: int) -> None:
+        """From now on the pump's clock runs `ppm` fast (negative: slow). Raises ClockError below standstill."""
+        self._clock = self._clock.running(ppm, now_ms)
 
     def tick(self, now_ms: int) -> bytes:
         """Handle what is due: session silence and limit, staging expiry, thresholds, ends of pauses."""
@@ -228,6 +234,9 @@ class VirtualPumpHost:
             "true_reservoir_nl": now.true_nl,
             "reservoir_nl": now.model_nl,
             "true_delivered_nl": now.delivered_true // physics.TRUE_NL,
+            "true_delivered_ng": now.fluid.delivered.mass // (physics.TRUE_NL * NL_PER_ML),
+            "tip_ng_per_ml": now.fluid.tip_conc_ng_ml,
+            "line_ng": now.fluid.in_line.mass // (physics.TRUE_NL * NL_PER_ML),
             "flow_nl_per_day": now.rate_nl_day,
             "gain_ppm": self.state.physics.gain_ppm,
             "mode": program.mode.name,

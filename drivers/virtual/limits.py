@@ -16,11 +16,11 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass
 from importlib.resources import files
-from itertools import pairwise
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from drivers.virtual.accumulator import DAY_MS
+from drivers.virtual import window
+from drivers.virtual.accumulator import DAY_MS, Accumulator
 from drivers.virtual.physics import rate_for_dose
 from drivers.virtual.profiles import Profile
 
@@ -176,19 +176,8 @@ def dose_at(history: tuple[Past, ...], at_ms: int, otherwise: int) -> int:
 
 def window_peak(history: tuple[Past, ...], new_dose: int, now_ms: int, span_ms: int, otherwise: int) -> int:
     """Largest amount (ng/day x ms) in any trailing window of `span_ms` ending at or after `now_ms`, if
-    `new_dose` runs from now on for ever.
-
-    The amount is piecewise linear in the window's end, so its maximum lies where one of the window's two
-    ends meets a change of dose, or where the window holds the new dose alone.
-    """
-    changes = [p.at_ms for p in history if p.at_ms < now_ms]
-    ends = {now_ms, now_ms + span_ms} | {c + span_ms for c in changes if c + span_ms > now_ms}
-    return max(_amount(history, new_dose, now_ms, end - span_ms, end, otherwise) for end in ends)
-
-
-def _amount(history: tuple[Past, ...], new_dose: int, now_ms: int, start: int, end: int, otherwise: int) -> int:
-    cuts = sorted({start, end, *(t for t in (now_ms, *(p.at_ms for p in history)) if start < t < end)})
-    total = 0
-    for a, b in pairwise(cuts):
-        total += (new_dose if a >= now_ms else dose_at(history, a, otherwise)) * (b - a)
-    return total
+    `new_dose` runs from now on for ever."""
+    past = [(p.at_ms, Accumulator.constant(p.dose_ng_day)) for p in history if p.at_ms < now_ms]
+    known = past or [(now_ms - 1, Accumulator.constant(dose_at(history, now_ms - 1, otherwise)))]
+    plan = window.Plan((*known, (now_ms, Accumulator.constant(new_dose))))
+    return window.peak(plan, span_ms=span_ms, now_ms=now_ms).amount

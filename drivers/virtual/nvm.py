@@ -60,10 +60,12 @@ class SlotError(ValueError):
 
 
 class Health(Enum):
-    """What boot found: both slots usable (or one still blank), one damaged, nothing to trust."""
+    """What boot found: both slots usable (or one still blank), the older one damaged or half written, the newest one
+    lost, nothing to trust."""
 
     GOOD = "GOOD"
     SLOT_BAD = "SLOT_BAD"
+    NEWEST_LOST = "NEWEST_LOST"
     BOTH_BAD = "MEMORY_CRITICAL"
 
 
@@ -126,6 +128,14 @@ def boot(image: bytes) -> Boot:
         return Boot(Health.GOOD, valid[0], valid[1])
     health = Health.GOOD if _is_blank(image, 1 - valid[0].index) else Health.SLOT_BAD
     return Boot(health, valid[0], None)
+
+
+def claims_newer(image: bytes, slot: Slot) -> bool:
+    """Whether the other slot was written to its end, cannot be read, and says that it was newer than ``slot``. A write
+    that power cut short never says so: the mark comes last."""
+    other = 1 - slot.index
+    raw = image[other * SLOT_SIZE : (other + 1) * SLOT_SIZE]
+    return read_slot(image, other) is None and raw[:4] == MAGIC and int.from_bytes(raw[5:9], "big") > slot.epoch
 
 
 def slot_writes(image: bytes, epoch: int, body: bytes) -> tuple[Write, ...]:

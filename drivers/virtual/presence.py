@@ -83,9 +83,9 @@ def _is_this_tablet(identity: Identity, state: PumpState, found: Credential) -> 
 
 
 def _tablet(identity: Identity, state: PumpState) -> Credential | None:
-    """A credential of this session's tablet that holds now."""
+    """The credential of this session's tablet that was shown last, of those that hold now."""
     assert state.session is not None
-    for _, known in state.verified:
+    for _, known in reversed(state.verified):
         of_this = known.holder is Holder.TABLET and _is_this_tablet(identity, state, known)
         if of_this and state.trust.refuses(known) is None:
             return known

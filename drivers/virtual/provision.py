@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from drivers.virtual.limits import HardRow, load_rows
-from drivers.virtual.profiles import load_profile
+from drivers.virtual.profiles import load_catheter, load_profile
 from drivers.virtual.pump import Identity
 from protocol.credential import MAX_ROOTS
 from protocol.messages import Drug, Mode, Program, Realm
@@ -55,7 +55,8 @@ class Provision(BaseModel):
     `roots` are the Ed25519 keys of the clinics whose credentials the pump takes; `two_persons` names what needs a
     second signature for this patient beside what always does (`increase` for a child under 4 years).
     `hard_limits` is this patient's row; without it the row of the profile's population. Without `card_secret`
-    nobody has emergency access, and no tablet can be paired by presence."""
+    nobody has emergency access, and no tablet can be paired by presence. `catheter` names the catheter's profile, of
+    which `catheter_trimmed_mm` were cut off at the implant."""
 
     model_config = _STRICT
     schema_: Literal[2] = Field(alias="schema")
@@ -73,6 +74,8 @@ class Provision(BaseModel):
     fill_nl: U32
     start_s: U32 | None = None
     card_secret: Hex32 | None = None
+    catheter: str = "catheter-89"
+    catheter_trimmed_mm: int = Field(default=90, ge=0, le=2_000)
     call_number: Annotated[str, Field(min_length=1, max_length=24)] = "NOT ON FILE"
 
     @model_validator(mode="after")
@@ -86,7 +89,7 @@ class Provision(BaseModel):
         return self
 
     def identity(self) -> Identity:
-        """What the firmware needs of it. Raises ProfileError for an unknown profile."""
+        """What the firmware needs of it. Raises ProfileError for an unknown profile or a cut beyond it."""
         profile = load_profile(self.profile)
         return Identity(
             profile=profile,
@@ -98,6 +101,7 @@ class Provision(BaseModel):
             roots=tuple(bytes.fromhex(root) for root in self.roots),
             tablets=tuple((t.id, bytes.fromhex(t.public)) for t in self.tablets),
             two_persons=frozenset(self.two_persons),
+            catheter_nl=load_catheter(self.catheter).volume_nl(self.catheter_trimmed_mm),
         )
 
     def first_program(self) -> Program:

@@ -37,6 +37,7 @@ class Identity:
     roots: tuple[bytes, ...]
     tablets: tuple[tuple[str, bytes], ...] = ()
     two_persons: frozenset[str] = frozenset()
+    catheter_nl: int = 0
 
     @property
     def receipt_public(self) -> bytes:
@@ -47,7 +48,8 @@ class Identity:
 @dataclass(frozen=True, slots=True)
 class Session:
     """The open session, and the persons whose credentials were presented in it, `shown` beside each signer. `public`
-    is the key that a tablet proved in pairing, `pattern` the beeps that it must know, `tried` that it has named some.
+    is the key that a tablet proved in pairing, `pattern` the beeps that it must know, `tried` that it has named some;
+    `refused` counts refused commands.
     """
 
     tablet_id: str
@@ -59,6 +61,7 @@ class Session:
     public: bytes = b""
     pattern: bytes = b""
     tried: bool = False
+    refused: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +145,11 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Needle:
-    """Hands at the port: withdraw (None: all), then inject, in nL."""
+    """Hands at the port: withdraw (None: all), then inject, in nL, a strength in ng/mL (None: the program's)."""
 
     withdraw_nl: int | None
     inject_nl: int
+    conc_ng_ml: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,11 @@
 """What one memory slot says: program, refill, epoch, chain and outcome together, as canonical CBOR.
 
-The slot in force and the other one hold the two newest outcomes; the rings hold older outcomes and the
+The slot in force and the other one hold the two newest outcomes; the rings hold these and older outcomes and the
 tombstones. From these four places the whole `Memory` of the transaction is rebuilt at boot. A fifth holds what the
 pump knows of credentials: the latest time it has ever seen, and the floor of the revocation epoch for each root.
+
+An outcome goes to the ring as soon as its slot is whole. So a ring that is ahead of the slots tells that the newest
+slot was lost: the program that is left is not the last signed one, and may not run.
 """
 
 from __future__ import annotations
@@ -34,11 +37,12 @@ class Record(WireModel):
     outcome: Annotated[bytes, Wire(6)]
     order_hash: Annotated[Bytes32, Wire(7)]
     tablet_tag: Annotated[Bytes8, Wire(8)]
+    tx_floor: Annotated[U32, Wire(9)]
 
 
 @dataclass(frozen=True, slots=True)
 class Booted:
-    """What came out of the memory; `record` is None when nothing there can be trusted."""
+    """What came out of the memory; `record` is None when nothing there can be trusted to be the last signed order."""
 
     health: Health
     record: Record | None
@@ -61,44 +65,62 @@ def _outcome(record: Record | None) -> Committed | None:
 def boot(image: bytes) -> Booted:
     """Read the memory after power-on."""
     found = nvm.boot(image)
-    record = _record(found.current)
-    if found.current is None or record is None:
-        return Booted(Health.BOTH_BAD, None, Memory())
-    outcomes = [Committed.decode(entry.body) for entry in nvm.ring_entries(image, OUTCOMES)]
+    current = _record(found.current)
+    outcomes = {o.epoch: o for o in (Committed.decode(entry.body) for entry in nvm.ring_entries(image, OUTCOMES))}
     for slot in (found.previous, found.current):
         newest = _outcome(_record(slot))
-        if newest is not None and newest.epoch not in {o.epoch for o in outcomes}:
-            outcomes.append(newest)
-    unbroken: list[Committed] = []
+        if newest is not None:
+            outcomes.setdefault(newest.epoch, newest)
+    epoch = max(outcomes, default=0)
+    if found.current is None or current is None:
+        return Booted(Health.BOTH_BAD, None, _memory(image, epoch, outcomes, None, lost=True))
+    if epoch > found.current.epoch:
+        return Booted(Health.NEWEST_LOST, None, _memory(image, epoch, outcomes, None, lost=False))
     epoch = found.current.epoch
-    for outcome in sorted(outcomes, key=lambda o: o.epoch, reverse=True):
-        if outcome.epoch != epoch - len(unbroken) or len(unbroken) == OUTCOMES_KEPT:
-            break
-        unbroken.insert(0, outcome)
-    chain = unbroken[-1].chain if unbroken else CHAIN_START
+    if nvm.claims_newer(image, found.current):
+        return Booted(Health.NEWEST_LOST, None, _memory(image, epoch, outcomes, None, lost=True))
+    return Booted(found.health, current, _memory(image, epoch, outcomes, current, lost=False))
+
+
+def _memory(image: bytes, epoch: int, outcomes: dict[int, Committed], record: Record | None, *, lost: bool) -> Memory:
+    """What the pump knows of its transactions: the outcomes back from ``epoch`` without a gap, and the tombstones."""
+    unbroken: list[Committed] = []
+    while epoch - len(unbroken) in outcomes and len(unbroken) < OUTCOMES_KEPT:
+        unbroken.insert(0, outcomes[epoch - len(unbroken)])
     buried = [entry.body for entry in nvm.ring_entries(image, TOMBSTONES)]
-    memory = Memory(
+    floors = [int.from_bytes(body[TXID_BYTES:], "big") for body in buried]
+    return Memory(
         epoch,
-        chain,
+        unbroken[-1].chain if unbroken else CHAIN_START,
         tuple(unbroken),
         tuple(body[:TXID_BYTES] for body in buried)[-TOMBSTONES_KEPT:],
-        max((int.from_bytes(body[TXID_BYTES:], "big") for body in buried), default=0),
-        record.order_hash,
-        record.tablet_tag,
+        max((*floors, 0 if record is None else record.tx_floor)),
+        bytes(32) if record is None else record.order_hash,
+        bytes(8) if record is None else record.tablet_tag,
+        lost,
     )
-    return Booted(found.health, record, memory)
+
+
+def echo_writes(image: bytes) -> tuple[nvm.Write, ...]:
+    """The write that completes the ring where power failed between a slot and its outcome in the ring."""
+    newest = _outcome(_record(nvm.boot(image).current))
+    return () if newest is None else _kept_writes(image, newest)
+
+
+def _kept_writes(image: bytes, outcome: Committed) -> tuple[nvm.Write, ...]:
+    body = outcome.encode()
+    kept = {entry.body for entry in nvm.ring_entries(image, OUTCOMES)}
+    return () if body in kept else nvm.ring_writes(image, OUTCOMES, body)
 
 
 def decision_writes(image: bytes, epoch: int, record: Record) -> tuple[nvm.Write, ...]:
-    """The writes of a commit: first the outcome that the slot to be overwritten holds goes to the ring, then
-    the slot. Up to the last byte of the last write the old decision is in force."""
-    overwritten = _outcome(_record(nvm.boot(image).previous))
-    first: tuple[nvm.Write, ...] = ()
-    if overwritten is not None:
-        kept = {entry.body for entry in nvm.ring_entries(image, OUTCOMES)}
-        body = overwritten.encode()
-        first = () if body in kept else nvm.ring_writes(image, OUTCOMES, body)
-    return first + nvm.slot_writes(image, epoch, record.encode())
+    """The writes of a commit: the slot, then its outcome to the ring. Up to the last byte of the slot the old decision
+    is in force, from there on the new one."""
+    overwritten, newest = _outcome(_record(nvm.boot(image).previous)), _outcome(record)
+    first = () if overwritten is None else _kept_writes(image, overwritten)
+    image = nvm.apply_writes(image, first)
+    slot = nvm.slot_writes(image, epoch, record.encode())
+    return (*first, *slot, *(() if newest is None else _kept_writes(image, newest)))
 
 
 def tombstone_writes(image: bytes, memory: Memory) -> tuple[nvm.Write, ...]:

@@ -15,11 +15,10 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from drivers.virtual import nvm
-from drivers.virtual.accumulator import Accumulator
 from drivers.virtual.alarms import Active, AlarmBook
 from drivers.virtual.eventlog import Entry, EventLog
 from drivers.virtual.limits import Past
-from drivers.virtual.physics import Physics
+from drivers.virtual.physics_file import PhysicsFile
 from drivers.virtual.profiles import Profile
 from drivers.virtual.provision import Provision
 from drivers.virtual.pump import Counters, PumpState, Use
@@ -28,49 +27,12 @@ from protocol.messages import EmergencyAct, Mode
 from protocol.participant import Memory, Participant
 from protocol.session import PairedTablet
 
-MODEL_VERSION = 2
+MODEL_VERSION = 4
 _STRICT = ConfigDict(strict=True, frozen=True, extra="forbid")
 
 
 class StateError(ValueError):
     """The state file cannot be used: take another file, or start afresh with a new name."""
-
-
-class _Flow(BaseModel):
-    model_config = _STRICT
-    period_ms: int
-    segments: list[tuple[int, int]]
-
-    @classmethod
-    def of(cls, flow: Accumulator) -> _Flow:
-        return cls(period_ms=flow.period_ms, segments=list(zip(flow.starts, flow.rates, strict=True)))
-
-    def build(self) -> Accumulator:
-        return Accumulator.of(self.period_ms, tuple(self.segments))
-
-
-class _Physics(BaseModel):
-    model_config = _STRICT
-    now_ms: int
-    origin_ms: int
-    flow: _Flow
-    power: _Flow
-    gain_ppm: int
-    model: int
-    true: int
-    energy: int
-    alarm: int
-    filled: int
-    withdrawn: int
-    delivered_true: int
-    programmed: int
-    low: bool
-    empty: bool
-    eri_at_ms: int | None
-    ended: bool
-
-
-_PLAIN = tuple(name for name in _Physics.model_fields if name not in ("flow", "power"))
 
 
 class StateFile(BaseModel):
@@ -87,7 +49,7 @@ class StateFile(BaseModel):
     wall_ms: int
     image: str
     staged: str | None
-    physics: _Physics
+    physics: PhysicsFile
     alarms: list[tuple[str, int, int | None]]
     log_next: int
     log: list[tuple[int, int, int, int]]
@@ -103,8 +65,6 @@ class StateFile(BaseModel):
 
     def state(self, profile: Profile) -> PumpState:
         """The pump as it was saved, not yet booted."""
-        p = self.physics
-        plain = {name: getattr(p, name) for name in _PLAIN}
         image = b64decode(self.image, validate=True)
         if len(image) != nvm.IMAGE_SIZE:
             raise ValueError("the memory image has a wrong size")
@@ -112,7 +72,7 @@ class StateFile(BaseModel):
             image=image,
             record=None,
             participant=Participant(memory=Memory()),
-            physics=Physics(battery=profile.battery, flow=p.flow.build(), power=p.power.build(), **plain),
+            physics=self.physics.build(profile.battery),
             alarms=AlarmBook(tuple(Active(*item) for item in self.alarms)),
             log=EventLog(
                 tuple(Entry(seq, at, EventCode(code), value) for seq, at, code, value in self.log),
@@ -134,7 +94,6 @@ def capture(
     state: PumpState, *, provision: Provision, profile: Profile, seed: int | None, clock_ms: int, wall_ms: int
 ) -> StateFile:
     """The file for a state."""
-    p = state.physics
     proposal = state.participant.proposal
     return StateFile(
         schema=1,
@@ -147,7 +106,7 @@ def capture(
         wall_ms=wall_ms,
         image=b64encode(state.image).decode(),
         staged=None if proposal is None else proposal.stage.txid.hex(),
-        physics=_Physics(flow=_Flow.of(p.flow), power=_Flow.of(p.power), **{name: getattr(p, name) for name in _PLAIN}),
+        physics=PhysicsFile.of(state.physics),
         alarms=[(a.code, a.since_ms, a.silenced_until_ms) for a in state.alarms.active],
         log_next=state.log.next_seq,
         log=[(e.seq, e.at_ms, int(e.code), e.value) for e in state.log.entries],

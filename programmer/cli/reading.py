@@ -168,6 +168,8 @@ def lines(view: PumpView) -> list[str]:
     ]  # fmt: skip
     if s.gap_s:
         rows.append(("not delivered", f"{display.duration(s.gap_s)} without the programmed dose"))
+    if s.interrupted:
+        rows.append(("sessions", f"{s.interrupted} ended without a close since the pump was made"))
     if s.staged:
         rows.append(("proposal", "an unsigned proposal lies in the pump; it has no effect"))
     head = [f"{realm_word(s.realm)}  {NOTICE}"]

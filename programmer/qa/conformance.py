@@ -24,9 +24,13 @@ ROLES = (ADAPTER, PUMP)
 class Failed(Exception):
     """The device does not do what the specification says; the sentence tells what was seen."""
 
+    exit_code = 1
+
 
 class NotRun(Exception):
     """The case cannot be tried here; the sentence tells why."""
+
+    exit_code = 1
 
 
 class NothingAnswers(Exception):
@@ -38,6 +42,18 @@ class NothingAnswers(Exception):
         super().__init__(
             "Nothing on this port answers as a wand adapter. Check cable, power and port, and that the line runs at "
             "115,200 baud, 8N1; then run it again."
+        )
+
+
+class EchoHeard(Exception):
+    """The line gives back what is sent to it."""
+
+    exit_code = 3
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This line gives back what is sent to it. Switch off the echo of the adapter, or add ?echo=cancel to the "
+            "address of the port; then run it again."
         )
 
 
@@ -156,7 +172,7 @@ def run(bench: Bench, role: str, cases: Sequence[Case], told: Callable[[Result],
     """Try every case of ``cases``.
 
     Raises:
-        NothingAnswers: there is no adapter on this line.
+        NothingAnswers, EchoHeard: there is no adapter on this line, or one that echoes.
         PortError: the port was lost.
     """
     device = bench.begin()

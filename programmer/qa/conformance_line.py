@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from drivers.port import Port
-from programmer.qa.conformance import Failed, NothingAnswers, NotRun
+from programmer.qa.conformance import EchoHeard, Failed, NothingAnswers, NotRun
 from protocol import cbor
 from protocol import messages as m
 from protocol import wand as w
@@ -127,6 +127,7 @@ class Talk:
         self.sending, self.receiving = Channel(sending, Direction.TO_PUMP), Channel(receiving, Direction.FROM_PUMP)
         self.number = 0
         self.over = False
+        self.refusals = 0
 
     def sealed(self, message: m.Message) -> Frame:
         """The frame of the next request."""
@@ -152,7 +153,9 @@ class Talk:
 
     def ask(self, message: m.Message) -> m.Message:
         """One request and its answer."""
-        return self.opened(self.line.ask(self.sealed(message)))
+        answer = self.opened(self.line.ask(self.sealed(message)))
+        self.refusals += isinstance(answer, m.Refused)
+        return answer
 
     def lives(self) -> bool:
         """Whether the next request is still answered."""
@@ -178,9 +181,11 @@ class Bench:
         self.before: tuple[int, bytes] | None = None
 
     def begin(self) -> str:
-        """Find the adapter; its name. Raises ``NothingAnswers``."""
+        """Find the adapter; its name. Raises ``NothingAnswers`` or ``EchoHeard``."""
         for _ in range(4):
             answer = self.line.ask(self.identify())
+            if answer is not None and answer.address_type == WAND_HELLO:
+                raise EchoHeard
             if answer is not None:
                 try:
                     told = w.decode_wand(answer.payload)
@@ -293,9 +298,9 @@ class Bench:
         return self.line.ask(Frame(PUMP_HANDSHAKE, HANDSHAKE_SEQ, payload))
 
     def session(self) -> Talk:
-        """The routine session that the case before has left open, or a new one."""
+        """The routine session that the case before has left open, or a new one where something was refused in it."""
         talk = self._talk
-        if talk is not None and not talk.over and isinstance(talk.peer, Pairing):
+        if talk is not None and not talk.over and not talk.refusals and isinstance(talk.peer, Pairing):
             if talk.lives():
                 return talk
             talk.over = True

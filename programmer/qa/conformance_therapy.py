@@ -251,6 +251,17 @@ def _(bench: Bench) -> None:
     )
 
 
+@case("refuse-fifth", "4", "REFUSED SESSION_OVER: the fifth refused command ends the session")
+def _(bench: Bench) -> None:
+    talk = bench.open()
+    for _count in range(4):
+        refused(talk.ask(m.SilenceAlarm(alarm=0x8000)), Refusal.NO_SUCH_ALARM)
+    last = talk.ask(m.SilenceAlarm(alarm=0x8000))
+    require(isinstance(last, m.Refused) and Refusal.SESSION_OVER in last.reasons, "the fifth names no SESSION_OVER")
+    talk.over = True
+    require(talk.line.ask(talk.sealed(m.KeepAlive())) is None, "the session is still answered after five refusals")
+
+
 @case("refuse-alarm", "8", "REFUSED NO_SUCH_ALARM: an alarm that does not sound cannot be silenced")
 def _(bench: Bench) -> None:
     refused(bench.session().ask(m.SilenceAlarm(alarm=0x8000)), Refusal.NO_SUCH_ALARM)

@@ -52,8 +52,9 @@ DAYS_SINCE_FILL = 14
 CALL_NUMBER = "EXTENSION 0000"
 EPOCH = 1
 MONTHS = 36
-"""Revocation epoch of the clinic, and for how many spells of 30 days the demo's tablet is given credentials ahead:
-its root is forgotten, and a person who tries it out lets months of the pump's time pass in an hour."""
+"""Revocation epoch of the clinic, and for how many spells of 30 days the demo's tablet is given credentials ahead, one
+each 15 days so that none is shown that is about to end: its root is forgotten, and a person who tries it out lets
+months of the pump's time pass in an hour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +124,8 @@ def create(data: Path, state: Path) -> None:
         first = first or identity.unlock(user.id, user.secret)
     assert first is not None
     shown = [for_person(root, user, Realm.SIMULATED, EPOCH) for user in identity.users()]
-    for month in range(MONTHS + 1):
-        end_s = int(now.timestamp()) + month * TABLET_LIFE_S
+    for half in range(1, 2 * MONTHS + 1):
+        end_s = int(now.timestamp()) + half * TABLET_LIFE_S // 2
         shown.append(for_tablet(root, CLINIC.tablet, identity.keys.noise_public, Realm.SIMULATED, end_s, EPOCH))
     with Tablet.open(data, state) as tablet:
         tablet.log.create((root.vkey,), (), 0, "new")

@@ -118,7 +118,10 @@ class Conductor:
         self.desk.probe(f"before {name}") if name else None
         try:
             reply = self.desk.line.exchange(message)
-        except LineLost:
+        except LineLost as lost:
+            if self.opened is not None:
+                about, phase = self._about(), self.visit.phase.value
+                self._log(logbook.link_lost(self.desk.device, about, self.pump_state, phase, lost.reason.value))
             self.opened = None
             raise
         self.desk.probe(f"after {type(reply).__name__}") if name else None

@@ -13,7 +13,7 @@ from programmer.audit.note import parse_vkey
 from programmer.audit.registry import parse_grant
 from programmer.identity.device import SeedSigner
 from programmer.identity.users import User
-from protocol.credential import Credential, Holder, parse, root_id
+from protocol.credential import TABLET_LIFE_S, Credential, Holder, parse, root_id
 from protocol.messages import Realm, Role
 
 META = "credentials"
@@ -36,10 +36,13 @@ class Credentials:
         )
 
     def tablet_at(self, pump_time_s: int) -> bytes | None:
-        """The tablet's credential that ends soonest after this time of the pump; else the last one, or none."""
+        """The tablet's credential that holds longest, of those that end within 30 days of this time of the pump.
+
+        Where none does, the one that ends first: the pump says why it does not take it. None where there is none.
+        """
         ends = sorted((parse(data)[0].not_after_s, data) for data in self.tablets)
-        later = [data for end, data in ends if end >= pump_time_s]
-        return later[0] if later else ends[-1][1] if ends else None
+        near = [data for end, data in ends if end <= pump_time_s + TABLET_LIFE_S]
+        return near[-1] if near else ends[0][1] if ends else None
 
 
 def pack(every: Iterable[bytes]) -> bytes:

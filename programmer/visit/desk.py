@@ -9,7 +9,8 @@ from programmer.audit.log import AuditLog, Signer
 from programmer.records.store import Store
 from programmer.visit.credentials import Credentials
 from programmer.visit.journal import Journal
-from programmer.visit.line import Line, LineFault
+from programmer.visit.line import NO_TRANSFER, Line, LineFault
+from protocol.messages import Refusal
 
 NO_CREDENTIALS = Credentials()
 
@@ -56,7 +57,8 @@ class PumpRefused(Exception):
     exit_code = 1
 
     def __init__(self, reasons: tuple[str, ...]) -> None:
-        super().__init__(f"The pump refused: {', '.join(reasons)}. Its program is unchanged; read it again.")
+        way_on = NO_TRANSFER if Refusal.NOT_IN_THIS_SESSION.name in reasons else "Read it again."
+        super().__init__(f"The pump refused: {', '.join(reasons)}. Its program is unchanged. {way_on}")
         self.reasons = reasons
 
 

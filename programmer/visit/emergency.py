@@ -47,6 +47,7 @@ WHY: Final = MappingProxyType(
             "A prescriber must sign a new one. Treat withdrawal meanwhile, and call the clinic."
         ),
         Refusal.NOT_LOWER: "The pump gives no more than that already. Read the pump to see what it gives.",
+        Refusal.SESSION_OVER: "Too many commands were refused: the pump has closed the session. Open it again.",
         Refusal.NOTHING_TO_RESUME: "The pump runs its last signed program: there is nothing to resume.",
         Refusal.SAFE_STATE: (
             "The pump has lost its program and cannot do this. Treat withdrawal, and call the clinic that implanted it."

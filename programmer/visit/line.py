@@ -85,13 +85,19 @@ class PortGone(LineFault):
     """The port cannot be opened again; the sentence is the port's."""
 
 
+NO_TRANSFER = (
+    "A clinic that the pump does not know cannot program it, not with the implant card either: call the clinic that "
+    "implanted it, or have this tablet paired with the card at a clinic."
+)
+"""What to do where full programming by an unknown clinic is wanted, which is not offered."""
+
+
 class UnknownPump(LineFault):
     """A pump answered with which this tablet is not paired; which one it is, it tells nobody else."""
 
     def __init__(self) -> None:
         super().__init__(
-            "The pump under the wand is not paired with this tablet. Check that it is the right pump; "
-            "an administrator can pair it."
+            f"The pump under the wand is not paired with this tablet. Check that it is the right pump. {NO_TRANSFER}"
         )
 
 

@@ -61,6 +61,13 @@ def auth_failed(device: Signer, user: str, count: int) -> Draft:
     return Draft("auth.failed", {"count": count, "user": user}, device)
 
 
+def link_lost(device: Signer, subject: Subject, state: PumpState | None, phase: str, reason: str) -> Draft:
+    """``link.lost``: a session ended without a close; in which phase of the visit, and why."""
+    return Draft(
+        "link.lost", {"state": f"{phase}: {reason}"}, device, patient=subject.patient, pump=_pump(subject, state)
+    )
+
+
 def pump_read(device: Signer, subject: Subject, state: PumpState | None, status: Status, rtt_us: int) -> Draft:
     """``pump.read``: one interrogation."""
     body = {

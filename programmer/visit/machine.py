@@ -24,6 +24,11 @@ from protocol.messages import Message, Mode, Program, ReadBackReport, StageProgr
 from protocol.order import Content, program_digest, total_24h_fg
 
 STALE_MS = 60_000
+STAGING_S = STALE_MS // 1_000 + 30
+"""A proposal is staged within the life of the reading that it rests on, and half a minute of retries."""
+ANSWER_S = 10
+"""So long after staging, at most, the read-back is made: four attempts, each under a second."""
+DAY_S = 86_400
 FG_PER_NG = 1_000_000
 
 
@@ -303,13 +308,22 @@ def _differences(visit: Visit, message: Message) -> tuple[str, ...]:
         "digest": (tx.staged.digest, content.digest()),
         "total": (message.total_24h_fg, total_24h_fg(message.flow_nl_per_day, content.program.concentration_ng_per_ml)),
         "flow": (True, _flow_fits(message.flow_nl_per_day, content.program)),
+        "time of staging": (True, 0 <= message.staged_at_s - status.pump_time_s <= STAGING_S),
     }
     if isinstance(visit.proposal, RefillProposal):
         pairs["reservoir volume"] = (message.reservoir_nl, content.reservoir_nl)
         pairs["discrepancy"] = (message.discrepancy, content.discrepancy)
     else:
+        pairs["reservoir volume"] = (True, _volume_fits(message, status))
         pairs["discrepancy"] = (message.discrepancy, status.discrepancy)
     return tuple(name for name, (given, wanted) in pairs.items() if given != wanted)
+
+
+def _volume_fits(message: ReadBackReport, status: Status) -> bool:
+    """Whether the reservoir holds what was read, less at most what the pump has given since, rounded up by 1 nL."""
+    elapsed_s = max(0, message.staged_at_s - status.pump_time_s) + ANSWER_S
+    given_nl = -(-status.flow_nl_per_day * elapsed_s // DAY_S) + 1
+    return 0 <= status.reservoir_nl - message.reservoir_nl <= given_nl
 
 
 def _flow_fits(flow_nl_per_day: int, program: Program) -> bool:

@@ -104,3 +104,47 @@ def test_a_cut_passes_exactly_its_bytes(writes: list[tuple[Direction, bytes]], b
     for way in Direction:
         passed[way] = pipe.read(way, 0)
     assert passed == expected
+
+
+class ByteAfterByte(Pipe):
+    """A pipe that looks at every byte by itself."""
+
+    def _is_untouched(self, direction: Direction, size: int, now_ms: int) -> bool:
+        return False
+
+
+WAYS = st.sampled_from(Direction)
+BYTES = st.integers(0, 30)
+FAULTS = st.lists(
+    st.one_of(
+        st.builds(Cut, WAYS, BYTES),
+        st.builds(Drop, WAYS, BYTES, st.integers(1, 4)),
+        st.builds(Flip, WAYS, BYTES, st.integers(1, 255)),
+        st.builds(Duplicate, WAYS, BYTES, st.integers(1, 4)),
+        st.builds(Delay, WAYS, BYTES, st.integers(1, 4), st.integers(0, 30)),
+    ),
+    max_size=3,
+)
+
+
+@given(
+    FAULTS,
+    st.lists(st.tuples(WAYS, st.binary(max_size=9), st.integers(0, 9), st.booleans()), max_size=12),
+    st.sampled_from([None, 9_600, 115_200]),
+)
+@settings(max_examples=150, deadline=None)
+def test_bytes_that_pass_at_once_arrive_as_byte_after_byte(
+    faults: list[Fault], writes: list[tuple[Direction, bytes, int, bool]], baud: int | None
+) -> None:
+    told = []
+    for kind in (Pipe, ByteAfterByte):
+        pipe, now, seen = kind(faults, baud=baud), 0, []
+        for way, data, later_ms, heals in writes:
+            now += later_ms
+            pipe.write(way, data, now)
+            if heals:
+                pipe.heal()
+            seen.append((pipe.read(way, now), pipe.next_arrival(), pipe.is_cut, dict(pipe.offered), dict(pipe.passed)))
+        seen.append((pipe.read(TO, 10**6), pipe.read(FROM, 10**6), None, {}, {}))
+        told.append(seen)
+    assert told[0] == told[1]

@@ -1,5 +1,6 @@
 """The generated sections of ``protocol/SPEC.md``; ``python -m tests.house.spec`` writes them."""
 
+import inspect
 import re
 from collections.abc import Iterator
 from enum import IntEnum, IntFlag
@@ -10,6 +11,7 @@ from annotated_types import Ge, Le, MaxLen, MinLen
 
 from protocol import messages as m
 from protocol import wand as w
+from protocol.event_codes import EventCode
 from protocol.wire_model import Wire, WireModel
 from tests.house import spec_session, spec_states
 
@@ -49,7 +51,9 @@ def kind(annotation: Any) -> str:
         return "array of Refusal"
     if text.startswith("tuple") or "tuple[" in text:
         return "array of bytes"
-    return {"int": "uint", "int | None": "uint, may be absent", "str": "text"}.get(text, text)
+    if "Optional" in text:
+        return "uint, may be absent"
+    return {"int": "uint", "str": "text"}.get(text, text)
 
 
 def fields(model: type[WireModel]) -> Iterator[str]:
@@ -74,6 +78,16 @@ def body(title: str, model: type[WireModel]) -> Iterator[str]:
         yield from fields(model)
 
 
+def events() -> Iterator[str]:
+    """The codes of the event log, with what stands beside each in the code."""
+    yield from ("", "Codes of the event log, and what the argument of an entry is:", "")
+    yield from ("| code | event | argument |", "|---|---|---|")
+    for line in inspect.getsource(EventCode).splitlines():
+        found = re.match(r"    ([A-Z_]+) = (\d+)(?:  # (.+))?$", line)
+        if found:
+            yield f"| {found[2]} | {found[1]} | {found[3] or ''} |"
+
+
 def sections() -> str:
     """Sections 7 to 11."""
     lines = ["", "## 7. Op codes and numbers", ""]
@@ -86,7 +100,7 @@ def sections() -> str:
     for numbers in ENUMS:
         items = ", ".join(f"{int(item)} {item.name}" for item in numbers)
         lines += ["", f"**{numbers.__name__}** ({'bits' if issubclass(numbers, IntFlag) else 'value'}): {items}."]
-    lines += ["", "## 8. Bodies"]
+    lines += [*events(), "", "## 8. Bodies"]
     for part in PARTS:
         lines += body(part.__name__, part)
     for op, model in sorted(m.MESSAGES.items()):

@@ -36,13 +36,14 @@ class Recorder:
     frames: list[tuple[Direction, bytes, Frame]]
     plain: list[tuple[str, bytes]]
     keys: list[tuple[str, bytes]]
+    ephemeral: dict[str, bytes]
 
 
 def record() -> Recorder:
     """Read, stage, read back, sign, commit, verify, close."""
     bench = Bench()
     shell = bench.shell()
-    found = Recorder([], [], [])
+    found = Recorder([], [], [], {})
     line: Any = shell.desk.line
     _listen(bench, found)
     _open_up(line, found)
@@ -88,8 +89,15 @@ def _open_up(line: Any, found: Recorder) -> None:
             found.keys += [(name, cipher.k) for name, cipher in zip(names, ciphers, strict=True)]
         return ciphers
 
+    def begun(handshake: HandshakeState, *names: Any, **given: Any) -> None:
+        begin(handshake, *names, **given)
+        if not found.keys:
+            found.ephemeral["tablet" if given["initiator"] else "pump"] = given["e"]
+
     line.exchange = asked
     HandshakeState.split = opened  # type: ignore[method-assign]
+    begin: Callable[..., None] = HandshakeState.__init__
+    HandshakeState.__init__ = begun  # type: ignore[method-assign]
     connect = line.connect
 
     def connected() -> Any:
@@ -97,6 +105,7 @@ def _open_up(line: Any, found: Recorder) -> None:
             return connect()
         finally:
             HandshakeState.split = split  # type: ignore[method-assign]
+            HandshakeState.__init__ = begin  # type: ignore[method-assign]
 
     line.connect = connected
 
@@ -130,6 +139,7 @@ def sections() -> list[str]:
         ("prescriber seed, Ed25519", DOCTOR.seed),
         ("prescriber, Ed25519", DOCTOR.public_key),
         ("receipt key, Ed25519", public_ed25519(RECEIPT)),
+        *((f"{side} ephemeral private", found.ephemeral[side]) for side in ("tablet", "pump")),
         *found.keys,
     ):
         lines.append(f"    {name:<24} {data.hex()}")

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from tests.house import vector_messages, vector_orders, vector_session, vector_wire
+from tests.house import vector_messages, vector_orders, vector_session, vector_transactions, vector_wire
 
 FOLDER = Path(__file__).resolve().parents[2] / "protocol" / "vectors"
 FILES: Final[Mapping[str, Callable[[], dict[str, Any]]]] = MappingProxyType(
@@ -24,6 +24,7 @@ FILES: Final[Mapping[str, Callable[[], dict[str, Any]]]] = MappingProxyType(
         "orders": vector_orders.orders,
         "receipts": vector_orders.receipts,
         "credentials": vector_orders.credentials,
+        "transactions": vector_transactions.transactions,
     }
 )
 """Name of each file and what makes it."""

@@ -1,13 +1,14 @@
 """What the wire costs: ``python -m tests.perf.bench_wire``.
 
 Byte counts are exact and have limits; times are ratios within one run, medians, and have none, since a busy machine is
-no fault of the program. The wire time is that of the same bytes at 115,200 baud, 8N1, 10 bits a byte.
+no fault of the program. The wire time is that of the same bytes at 8N1, 10 bits a byte.
 """
 
 import json
 import platform
 import tempfile
 import time
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
@@ -18,8 +19,9 @@ from drivers.virtual.firmware import Reply
 from programmer.qa.pump_process import PumpProcess
 from programmer.visit.line import PortLine
 from programmer.visit.machine import Word
+from programmer.visit.shell import VisitShell
 from protocol.link import LinkTiming
-from protocol.messages import GetStatus, Message, Status
+from protocol.messages import GetStatus, KeepAlive, Message, Status
 from protocol.session import Pairing, TabletKeys
 from tests.bench import (
     DOCTOR,
@@ -39,8 +41,10 @@ from tests.bench import (
 from tests.protocol.make import LARGEST_STATUS
 
 BAUD, BITS_A_BYTE = 115_200, 10
+BAUDS = (9_600, 57_600, BAUD)
 INTERROGATION_LIMIT, CONNECT_LIMIT, CHANGE_LIMIT = 210, 400, 760
-LARGEST_REQUEST_ID = 0xFFFF
+LATE = 300
+"""So many requests before make a session long: more than one byte can number."""
 ROUNDS = 60
 
 
@@ -65,13 +69,17 @@ def _largest(effect: Any) -> Any:
     return effect
 
 
-def interrogation_bytes() -> int:
-    """Wire bytes of one interrogation both ways at maximal values, sealed, through both real connections."""
+def interrogation_bytes(requests_before: int = 0) -> int:
+    """Wire bytes of one interrogation both ways at maximal values, sealed, through both real connections.
+
+    ``requests_before`` it were made in the same session.
+    """
     bench = Bench()
     line = BenchLine(bench.pump, bench.pipe, stream("bench"))
     line.connect()
     bench.pump.host.firmware = LargestStatus(bench.pump.host.firmware)  # type: ignore[assignment]
-    line.connection._request_id = LARGEST_REQUEST_ID - 1
+    for _ in range(requests_before):
+        line.exchange(KeepAlive())
     before = sum(bench.pipe.offered.values())
     assert line.exchange(GetStatus()) == LARGEST_STATUS
     return sum(bench.pipe.offered.values()) - before
@@ -84,12 +92,55 @@ def connect_bytes() -> int:
     return sum(bench.pipe.offered.values())
 
 
-def change_bytes(first_request: int = 0) -> tuple[int, int]:
+def introduction_bytes() -> int:
+    """Wire bytes of the first presentation to a pump that has verified nothing: digest, tablet, digest, person."""
+    bench = Bench()
+    shell = bench.shell()
+    shell.read()
+    shell.propose(dose(105_000))
+    shell.check(DOCTOR)
+    counts = counted(bench, shell)
+    shell.sign_and_send(DOCTOR)
+    assert shell.visit.word is Word.APPLIED
+    return counts["Present"]
+
+
+def digest_bytes() -> int:
+    """Wire bytes of showing, in a new session, a credential that the pump has verified in an earlier one."""
+    bench = Bench()
+    for amount in (105_000, 115_000):
+        shell = bench.shell()
+        shell.read()
+        shell.propose(dose(amount))
+        shell.check(DOCTOR)
+        counts = counted(bench, shell)
+        shell.sign_and_send(DOCTOR)
+        assert shell.visit.word is Word.APPLIED
+        bench.power_off()
+    return counts["Present"]
+
+
+def counted(bench: Bench, shell: VisitShell) -> Counter[str]:
+    """Wire bytes by kind of request, from now on."""
+    counts: Counter[str] = Counter()
+    ask = shell.desk.line.exchange
+
+    def exchange(message: Message) -> Message:
+        before = sum(bench.pipe.offered.values())
+        answer = ask(message)
+        counts[type(message).__name__] += sum(bench.pipe.offered.values()) - before
+        return answer
+
+    shell.desk.line.exchange = exchange  # type: ignore[method-assign]
+    return counts
+
+
+def change_bytes(requests_before: int = 0) -> tuple[int, int]:
     """Wire bytes of a dose change from STAGE to COMMITTED, without QUERY; and those of showing a credential.
 
     The limit is on the first. The credential is one that the pump has verified before: its digest stands for it, and
     within the session in which it was shown it is not shown again. ANCHOR before it is counted apart.
-    Request numbers, which grow within a session, are encoded in 1 to 3 bytes; ``first_request`` moves them up.
+    ``requests_before`` it were made in the same session: it must not cost more late than early.
     """
     bench = Bench()
     shell = bench.shell()
@@ -99,18 +150,9 @@ def change_bytes(first_request: int = 0) -> tuple[int, int]:
     shell.sign_and_send(DOCTOR)  # the pump has verified the credentials once
     shell.read()
     shell.propose(dose(115_000))
-    connection = shell.desk.line.connection  # type: ignore[attr-defined]
-    connection._request_id = max(connection._request_id, first_request)
-    counts: dict[str, int] = {}
-    ask = shell.desk.line.exchange
-
-    def counted(message: Message) -> Message:
-        before = sum(bench.pipe.offered.values())
-        answer = ask(message)
-        counts[type(message).__name__] = sum(bench.pipe.offered.values()) - before
-        return answer
-
-    shell.desk.line.exchange = counted  # type: ignore[method-assign]
+    for _ in range(requests_before):
+        shell.desk.line.exchange(KeepAlive())
+    counts = counted(bench, shell)
     shell.check(DOCTOR)
     shell.sign_and_send(DOCTOR)
     assert shell.visit.word is Word.APPLIED
@@ -120,9 +162,38 @@ def change_bytes(first_request: int = 0) -> tuple[int, int]:
     return sum(counts.values()), present
 
 
-def wire_s(count: int) -> float:
+def wire_s(count: int, baud: int = BAUD) -> float:
     """Seconds that these bytes take on the wire."""
-    return count * BITS_A_BYTE / BAUD
+    return count * BITS_A_BYTE / baud
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table: bytes both ways, and their limit (None: not counted)."""
+
+    name: str
+    size: int
+    limit: int | None
+
+    def told(self) -> str:
+        """The line: bytes, limit, and pure wire times in milliseconds."""
+        limit = "not counted" if self.limit is None else f"limit {self.limit}"
+        times = "".join(f"{wire_s(self.size, baud) * 1e3:11.1f}" for baud in BAUDS)
+        return f"{self.name:52} {self.size:5} {limit:>12} {times}"
+
+
+def rows() -> list[Row]:
+    """The table of wire costs, early and late in a long session."""
+    (early_change, _), (late_change, _) = change_bytes(), change_bytes(LATE)
+    return [
+        Row("interrogation, maximal values, early in a session", interrogation_bytes(), INTERROGATION_LIMIT),
+        Row("interrogation, maximal values, late in a session", interrogation_bytes(LATE), INTERROGATION_LIMIT),
+        Row("cold connect: wand, greeting, handshake", connect_bytes(), CONNECT_LIMIT),
+        Row("dose change, STAGE to COMMITTED, early in a session", early_change, CHANGE_LIMIT),
+        Row("dose change, STAGE to COMMITTED, late in a session", late_change, CHANGE_LIMIT),
+        Row("first presentation of credentials to a pump", introduction_bytes(), None),
+        Row("presentation in a later session, by digest", digest_bytes(), None),
+    ]
 
 
 class Counted:
@@ -211,13 +282,11 @@ def on_the_host(rounds: int = ROUNDS) -> Times:
 
 def main() -> None:
     """Print each figure beside its limit, then the same as one JSON line."""
-    interrogation, connect, (change, present) = interrogation_bytes(), connect_bytes(), change_bytes()
-    print(f"one interrogation, maximal values, sealed   {interrogation:4} bytes   limit {INTERROGATION_LIMIT}")
-    print(f"cold connect (wand, greeting, handshake)    {connect:4} bytes   limit {CONNECT_LIMIT}")
-    print(f"dose change, STAGE to COMMITTED             {change:4} bytes   limit {CHANGE_LIMIT}")
-    late, _ = change_bytes(LARGEST_REQUEST_ID - 10)
-    print(f"    with the largest request numbers        {late:4} bytes   late in a long session")
-    print(f"    showing the signer's credential         {present:4} bytes   not counted")
+    table = rows()
+    bauds = "".join(f"{baud:>11,}" for baud in BAUDS)
+    print(f"{'wire costs, both ways (8N1: 10 bits a byte)':52} {'bytes':>5} {'':>12} {bauds} baud, ms")
+    for row in table:
+        print(row.told())
     pty, host = over_a_pty(), on_the_host()
     for label, found in (("over a pty, end to end", pty), ("tablet's share alone", host)):
         print(
@@ -226,12 +295,9 @@ def main() -> None:
         )
     print("times have no limit: they are ratios within this run")
     figures = {
-        "change_bytes": change,
-        "connect_bytes": connect,
+        "bytes": {row.name: row.size for row in table},
         "host_ratio": round(host.ratio, 3),
-        "interrogation_bytes": interrogation,
         "machine": platform.machine(),
-        "present_bytes": present,
         "pty_ratio": round(pty.ratio, 3),
         "python": platform.python_version(),
     }

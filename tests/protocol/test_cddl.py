@@ -61,7 +61,7 @@ def test_lines_fit() -> None:
 def test_every_message_fits_its_rule_and_the_whole(rule: str) -> None:
     kind = WHOLE[rule]
 
-    @settings(max_examples=15, deadline=None)
+    @settings(max_examples=6, deadline=None)
     @given(any_of(kind))
     def check(message: WireModel) -> None:
         data = enveloped(kind, message.to_wire())

@@ -171,7 +171,7 @@ def test_an_intent_that_was_not_stored_leaves_no_commit_behind() -> None:
 @pytest.mark.parametrize("reason", Refusal)
 def test_a_refused_commit_is_final_only_when_the_pump_judged_it(reason: Refusal) -> None:
     after, _ = c.step(AT[State.COMMITTING], c.Replied(refused(m.Commit.OP, reason)))
-    unjudged = {Refusal.MALFORMED, Refusal.UNSUPPORTED, Refusal.MEMORY}
+    unjudged = {Refusal.MALFORMED, Refusal.UNSUPPORTED, Refusal.MEMORY, Refusal.UNKNOWN_TX}
     assert after.state is (State.IN_DOUBT if reason in unjudged else State.ABORTED)
 
 

@@ -384,17 +384,16 @@ def test_an_abort_buries() -> None:
     assert effects == (p.Remember(after.memory), p.Answer(m.Aborted(txid=tx(1))))
 
 
-def test_a_commit_of_an_unknown_transaction_is_refused_for_ever() -> None:
+def test_a_commit_of_an_unknown_transaction_leaves_the_verdict_to_a_query() -> None:
     state = ready()
     other = commit(state).model_copy(update={"txid": tx(9)})
-    after, effects = p.step(state, other, NOW, RULES)
-    refusal(answer(effects), Refusal.UNKNOWN_TX)
-    assert effects[0] == p.Remember(p.Memory(6, tombstones=(tx(9),)))
-    assert after.proposal == state.proposal
+    after, reply = ask(state, other)
+    refusal(reply, Refusal.UNKNOWN_TX)
+    assert after == state, "it may be one whose outcome is forgotten: nothing is buried"
+    after, reply = ask(state, m.Query(txid=tx(9), base_epoch=6))
+    assert reply == m.NotApplied(txid=tx(9))
+    refusal(ask(after, other)[1], Refusal.EXPIRED)
     refusal(ask(after, stage(number=9))[1], Refusal.TX_USED)
-    again, effects = p.step(after, other, NOW, RULES)
-    refusal(answer(effects), Refusal.EXPIRED)
-    assert (again, len(effects)) == (after, 1), "nothing is written a second time"
 
 
 def committed(epoch: int) -> m.Committed:
@@ -427,6 +426,51 @@ def test_rule_7_the_oldest_outcome_goes_when_another_comes() -> None:
     assert len(state.memory.outcomes) == 32
     assert state.memory.oldest_epoch == 10
     assert ask(state, m.Query(txid=tx(9), base_epoch=8))[1] == m.Indeterminate(txid=tx(9), oldest_epoch=10)
+
+
+def test_rule_7_a_repeated_commit_or_abort_of_a_forgotten_order_makes_no_answer_false() -> None:
+    kept = tuple(committed(epoch) for epoch in range(9, 41))
+    state = p.Participant(p.Memory(40, outcomes=kept, tx_floor=p.tx_number(tx(8)) + 1))
+    again = m.Commit(txid=tx(8), token=bytes(8), digest=bytes(32), head=bytes(16), signatures=(bytes(64),))
+    for message in (again, m.Abort(txid=tx(8))):
+        after, reply = ask(state, message)
+        refusal(reply, Refusal.UNKNOWN_TX)
+        assert after == state
+    assert ask(state, m.Query(txid=tx(8), base_epoch=7))[1] == m.Indeterminate(txid=tx(8), oldest_epoch=9)
+
+
+def test_rule_1_a_forgotten_order_can_never_be_staged_again() -> None:
+    memory = p.Memory(0)
+    for number in range(p.OUTCOMES_KEPT + 1):
+        memory = memory.with_outcome(committed(number + 1).model_copy(update={"txid": made(500 + number, number)}))
+    assert memory.outcome(made(500, 0)) is None
+    assert memory.tx_floor == 501
+    state = p.Participant(memory)
+    message = stage(base_epoch=memory.epoch).model_copy(update={"txid": made(500, 0)})
+    refusal(ask(state, message)[1], Refusal.TX_USED)
+
+
+def test_where_memory_was_lost_only_what_is_known_is_answered() -> None:
+    state = p.Participant(p.Memory(6, outcomes=(committed(6),), tombstones=(tx(3),), lost=True))
+    for epoch in (0, 5, 6, 7, 99):
+        after, reply = ask(state, m.Query(txid=tx(50), base_epoch=epoch))
+        assert reply == m.Indeterminate(txid=tx(50), oldest_epoch=6)
+        assert after == state
+    assert ask(state, m.Query(txid=tx(6), base_epoch=5))[1] == committed(6)
+    assert ask(state, m.Query(txid=tx(3), base_epoch=6))[1] == m.NotApplied(txid=tx(3))
+    refusal(ask(state, m.Abort(txid=tx(50)))[1], Refusal.UNKNOWN_TX)
+    refusal(ask(state, stage())[1], Refusal.SAFE_STATE)
+
+
+def test_nothing_is_staged_upon_the_last_epoch() -> None:
+    """2^32 - 1 is the last one: the counter never wraps, and the pump can be read for ever."""
+    last = p.Participant(p.Memory(2**32 - 1))
+    after, reply = ask(last, stage(base_epoch=2**32 - 1))
+    refusal(reply, Refusal.MEMORY)
+    assert after == last
+    assert ask(last, m.Query(txid=tx(1), base_epoch=2**32 - 1))[1] == m.NotApplied(txid=tx(1))
+    before = p.Participant(p.Memory(2**32 - 2))
+    assert isinstance(ask(before, stage(base_epoch=2**32 - 2))[1], m.Staged)
 
 
 def test_a_tombstone_is_final_even_when_the_history_has_wrapped() -> None:

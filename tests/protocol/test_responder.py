@@ -183,6 +183,25 @@ def test_a_repeated_request_is_answered_from_the_cache_and_counts_as_a_sign_of_l
     assert end.next_timeout() == 11_000
 
 
+def test_more_repeats_than_a_live_tablet_makes_keep_no_session_open() -> None:
+    end = pump()
+    tablet = opened(end)
+    last = tablet.sent[-1]
+    ended: dict[int, list[Event]] = {now: end.receive_data(last, now) for now in range(1_000, 30_000, 1_000)}
+    assert {now: events for now, events in ended.items() if events} == {8_000: [SessionEnded(EndReason.SILENCE)]}
+    end.data_to_send()
+    tablet = opened(end, nonce=b"again!!!", now=40_000)
+    tablet.ask(m.KeepAlive(), m.Alive(), 40_000)
+    end.data_to_send()
+    for now in (41_000, 42_000, 43_000, 44_000):
+        end.receive_data(tablet.sent[-1], now)
+    assert end.next_timeout() == 48_000, "three repeats count, and a new message begins the count anew"
+    tablet.ask(m.KeepAlive(), m.Alive(), 44_500)
+    end.data_to_send()
+    end.receive_data(tablet.sent[-1], 45_000)
+    assert end.next_timeout() == 50_000
+
+
 def test_a_repeat_of_a_request_that_is_being_worked_on_says_nothing() -> None:
     end = pump()
     tablet = opened(end)

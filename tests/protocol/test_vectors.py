@@ -2,58 +2,28 @@
 
 import hashlib
 import hmac
-import json
 import zlib
 from typing import Any
 
 import cbor2
 import pytest
 from cobs import cobs
-from cryptography.exceptions import InvalidSignature, InvalidTag
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from protocol import messages as m
 from protocol import wand as w
 from protocol.cbor import decode, encode
-from protocol.credential import Trust, credential_digest, parse
 from protocol.errors import MalformedMessage, NoiseError, TagFailure
 from protocol.framing import Discarded, Frame, FrameDecoder, encode_frame
 from protocol.link import Ignored, Repeat, Request, Secondary
 from protocol.noise import CipherState
-from protocol.order import verifies
 from protocol.session import Channel, Direction, SessionKind
 from tests.house.spec import PARTS
 from tests.house.vector_session import sides
 from tests.house.vectors import FILES, FOLDER, text
 from tests.protocol import noise_by_hand as hand
-
-VECTORS: dict[str, Any] = {name: json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8")) for name in FILES}
-
-
-def named(cases: list[Any], key: str = "name") -> Any:
-    return pytest.mark.parametrize("case", cases, ids=[str(case[key]) for case in cases])
-
-
-def raw(case: Any, key: str = "bytes") -> bytes:
-    return bytes.fromhex(case[key])
-
-
-def value(noted: Any) -> Any:
-    """The decoded value that the JSON stands for."""
-    if isinstance(noted, dict) and "hex" in noted:
-        return bytes.fromhex(noted["hex"])
-    if isinstance(noted, dict):
-        return {key: value(item) for key, item in noted["map"]}
-    return [value(item) for item in noted] if isinstance(noted, list) else noted
-
-
-def signed_by(public: bytes, data: bytes, signature: bytes) -> bool:
-    try:
-        Ed25519PublicKey.from_public_bytes(public).verify(signature, data)
-    except InvalidSignature:
-        return False
-    return True
+from tests.protocol.golden import VECTORS, named, raw, value
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -340,106 +310,3 @@ def test_frames_that_do_not_open() -> None:
             bound = bytes([1, 1, opens["address_type"], 0]) + (len(sealed) - 16).to_bytes(2, "big")
             with pytest.raises(InvalidTag):
                 ChaCha20Poly1305(key).decrypt(hand.nonce(0), sealed, bound)
-
-
-def sha(*parts: bytes) -> bytes:
-    return hashlib.sha256(b"".join(parts)).digest()
-
-
-def test_the_order() -> None:
-    case = VECTORS["orders"]
-    fields, (program, refill) = case["fields"], case["contents"]
-    for content in (program, refill):
-        assert sha(b"content/1\n", cbor2.dumps(value(content["value"]), canonical=True)).hex() == content["digest"]
-    running = sha(b"program/1\n", cbor2.dumps(value(case["running_program"]), canonical=True))
-    assert running.hex() == case["running_digest"]
-    for row in case["signatures"]:
-        signer = sha(b"signer/1\n", raw(row, "public_key"))[:8]
-        signed = cbor2.dumps(
-            [f"order/1 {fields['realm']}", fields["serial"], raw(fields, "txid"), raw(fields, "token"),
-             value(program["value"]), raw(program, "digest"), running, fields["epoch"], raw(fields, "annex"),
-             fields["staged_at_s"], raw(fields, "handshake_hash"), raw(fields, "log_head"), signer, row["meaning"]],
-            canonical=True,
-        )  # fmt: skip
-        assert (signer.hex(), signed.hex()) == (row["signer_id"], row["signed_bytes"])
-        assert Ed25519PrivateKey.from_private_bytes(raw(row, "seed")).sign(signed).hex() == row["signature"]
-        assert verifies(raw(row, "public_key"), signed, raw(row, "signature"))
-    rows = case["signatures"]
-    inner = sha(*(raw(row, "signed_bytes") for row in rows), *(raw(row, "signature") for row in rows))
-    assert sha(raw(fields, "log_head"), inner).hex() == case["order_hash"]
-
-
-def test_no_change_of_the_order_survives_its_signature() -> None:
-    case = VECTORS["orders"]
-    author = case["signatures"][0]
-    seen = {author["signed_bytes"]}
-    for row in case["not_signed_by_the_author"]:
-        assert row["signed_bytes"] not in seen, row["name"]
-        seen.add(row["signed_bytes"])
-        for check in (signed_by, verifies):
-            assert not check(raw(author, "public_key"), raw(row, "signed_bytes"), raw(author, "signature")), row["name"]
-
-
-def test_weak_keys_verify_nothing() -> None:
-    for key in VECTORS["orders"]["weak_keys"]:
-        assert not verifies(bytes.fromhex(key), b"anything", bytes.fromhex(key) + bytes(32))
-
-
-def test_receipt_chain_and_witness() -> None:
-    case, order = VECTORS["receipts"], VECTORS["orders"]
-    chain, fields = case["chain"], order["fields"]
-    tag = sha(chain["tablet_id"].encode())[:8]
-    number = chain["epoch"].to_bytes(4, "big")
-    after = sha(b"pump-chain/v1\n", raw(chain, "before"), number, bytes.fromhex(order["order_hash"]), tag)
-    assert (tag.hex(), after.hex()) == (chain["tablet_tag"], chain["after"])
-    witness = number + bytes.fromhex(order["order_hash"]) + after + tag
-    assert (witness.hex(), len(witness)) == (case["witness_record"], 76)
-    signatures = sha(*(bytes.fromhex(item) for item in case["signatures"]))
-    _, _, body = cbor2.loads(raw(case, "committed"))
-    signed = cbor2.dumps(
-        ["receipt/1 simulated", fields["serial"], raw(fields, "txid"), raw(order["contents"][0], "digest"), 1, body[3],
-         signatures, after],
-        canonical=True,
-    )  # fmt: skip
-    key = raw(case, "receipt_key")
-    assert signed.hex() == case["signed_bytes"]
-    assert (body[4], body[5].hex()) == (after, case["receipt"])
-    assert signed_by(key, signed, raw(case, "receipt"))
-    for row in case["not_signed"]:
-        assert not signed_by(key, raw(row, "signed_bytes"), raw(case, "receipt")), row["name"]
-    anchor = case["anchor"]
-    shown = cbor2.dumps(["anchor/1 simulated", fields["serial"], raw(anchor, "nonce"), witness, anchor["pump_time_s"]])
-    assert shown.hex() == anchor["signed_bytes"]
-    assert signed_by(key, shown, raw(anchor, "signature"))
-    assert cbor2.loads(raw(anchor, "anchored"))[2] == {
-        0: 1, 1: witness[4:36], 2: after, 3: tag, 4: anchor["pump_time_s"], 5: raw(anchor, "signature"),
-    }  # fmt: skip
-
-
-@named(VECTORS["credentials"]["credentials"])
-def test_credentials_come_back(case: Any) -> None:
-    root = raw(VECTORS["credentials"], "root_key")
-    items = [f"{case['holder']}/1 {case['realm']}", raw(case, "public_key"), case["subject"], case["role"],
-             case["not_after_s"], case["revocation_epoch"], sha(b"root/1\n", root)[:8]]  # fmt: skip
-    signed = cbor2.dumps(items, canonical=True)
-    assert signed.hex() == case["signed_bytes"]
-    assert signed_by(root, signed, raw(case, "signature"))
-    data = cbor2.dumps([*items, raw(case, "signature")], canonical=True)
-    assert data.hex() == case["bytes"]
-    assert sha(b"credential/1\n", data) == credential_digest(data) == raw(case, "digest")
-    assert parse(data)[0].signed_bytes() == signed
-
-
-VERDICTS = ("holds", "holds", "holds", "EXPIRED_CREDENTIAL", "REVOKED", "holds", "CREDENTIAL", "CREDENTIAL",
-            "ROOT_UNKNOWN", "CREDENTIAL", "CREDENTIAL", "CREDENTIAL", "CREDENTIAL", "CREDENTIAL", "CREDENTIAL",
-            "CREDENTIAL")  # fmt: skip
-
-
-def test_credentials_are_judged() -> None:
-    case = VECTORS["credentials"]
-    assert tuple(row["verdict"] for row in case["judged"]) == VERDICTS
-    for row in case["judged"]:
-        trust = Trust((raw(case, "root_key"),), (row["floor"],), row["latest_s"])
-        found = trust.admits(raw(row), m.Realm.SIMULATED)
-        why = found if isinstance(found, m.Refusal) else trust.refuses(found)
-        assert (why.name if why else "holds") == row["verdict"], row["name"]

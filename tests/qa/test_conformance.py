@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from programmer.cli.main import main
 from programmer.qa import conformance_cases
-from programmer.qa.conformance import ROLES, NothingAnswers, Outcome
+from programmer.qa.conformance import ROLES, EchoHeard, NothingAnswers, Outcome
 from programmer.qa.conformance_line import Material
 from protocol import responder
 from protocol.messages import MESSAGES
@@ -20,6 +21,7 @@ from protocol.noise import CipherState
 from protocol.participant import Memory
 from protocol.responder import PumpConnection
 from protocol.session import Channel
+from protocol.wand import Coupling, Identify, encode_wand
 from tests.qa.bench_port import Relay, body_of, framed, report_of
 
 
@@ -73,6 +75,21 @@ def test_nothing_on_the_port_is_no_report() -> None:
 
     with pytest.raises(NothingAnswers, match="115,200 baud"):
         report_of("adapter", Dead)
+
+
+def test_a_line_that_echoes_is_named() -> None:
+    class Echoes(Relay):
+        heard = b""
+
+        def to_device(self, piece: bytes) -> bytes:
+            self.heard = piece
+            return piece
+
+        def to_tablet(self, data: bytes) -> bytes:
+            return self.heard + data
+
+    with pytest.raises(EchoHeard, match="echo=cancel"):
+        report_of("adapter", Echoes)
 
 
 class DropsRepeats(Relay):
@@ -192,7 +209,7 @@ def test_a_pump_that_never_falls_silent_is_found(monkeypatch: pytest.MonkeyPatch
 def test_a_pump_whose_session_outlives_a_malformed_message_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(PumpConnection, "_end", lambda self, reason: [])
     report, _ = report_of("pump")
-    assert report.failures() == {"encoding", "envelope", "closed-body"}, details(report)
+    assert report.failures() == {"encoding", "envelope", "closed-body", "refuse-fifth"}, details(report)
 
 
 def test_a_pump_whose_session_outlives_a_wrong_tag_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -290,3 +307,12 @@ def test_the_command_over_a_real_port(served: Any, tmp_path: Path, capsys: Any, 
     assert code == 0, said
     assert "CONFORMS: 5 pass, 0 fail, 3 not run" in said
     assert json.loads(file.read_text())["counts"]["fail"] == 0
+
+
+def test_the_guide_names_cases_and_bytes_that_exist() -> None:
+    guide = (Path(__file__).resolve().parents[2] / "docs" / "adapter-guide.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:adapter|relay)-[a-z-]+[a-z])`", guide))
+    assert len(named) > 5
+    assert named <= {case.id for case in conformance_cases.of("adapter")}
+    assert f"`{encode_wand(Coupling(strength=5, battery_percent=97)).hex(' ')}`" in guide
+    assert f"`{encode_wand(Identify(nonce=bytes(8)))[:5].hex(' ')}` and 8 bytes" in guide

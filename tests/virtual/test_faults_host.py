@@ -178,3 +178,13 @@ def test_control_words():
     assert (status["fault"], status["gain_ppm"], status["true_reservoir_nl"]) == (None, 0, 5_000_000)
     assert obey(host, b'{"op":"fault","id":"F-L12"}', 0) == {}
     assert host.unplugged
+
+
+def test_a_clock_that_runs_fast():
+    host = make_host()
+    before = host.clock_ms(1_000)
+    host.drift(20, 1_000)
+    assert host.clock_ms(1_000 + 86_400_000) - before == 86_400_000 + 1_728
+    host.advance(5, 1_000 + 86_400_000)
+    host.drift(0, 2_000 + 86_400_000)
+    assert host.clock_ms(3_000 + 86_400_000) - before == 86_402_000 + 1_728 + 5

@@ -124,6 +124,14 @@ def test_a_person_above_the_tablets_highest_role_is_refused() -> None:
     assert isinstance(pump.present(CREDENTIAL[NURSE]), Presented)
 
 
+def test_the_tablets_credential_that_was_shown_last_counts() -> None:
+    pump = Pump(shown=False)
+    nurse, prescriber = (tablet_credential(START_S, role=role) for role in (Role.REFILL_NURSE, Role.PRESCRIBER))
+    for shown, heard in ((nurse, False), (prescriber, True), (nurse, False), (prescriber, True)):
+        pump.present(shown, TABLET_POSITION)
+        assert isinstance(pump.present(CREDENTIAL[PHYSICIAN]), Presented) == heard
+
+
 def test_a_weak_clinic_root_is_not_provisioned_and_a_weak_signature_never_holds() -> None:
     with pytest.raises(ValidationError, match="weak key"):
         provision(roots=[WEAK.hex()])

@@ -107,8 +107,8 @@ def told(cases: int, words: Counter[Word], settled: Counter[Word]) -> str:
     )
 
 
-def test_cut_at_every_eleventh_byte(capsys: pytest.CaptureFixture[str]) -> None:
-    cases, words, settled = run(11)
+def test_cut_at_every_thirty_seventh_byte(capsys: pytest.CaptureFixture[str]) -> None:
+    cases, words, settled = run(37)
     with capsys.disabled():
         print(told(cases, words, settled))
     assert all((words + settled)[word] > 0 for word in Word)
