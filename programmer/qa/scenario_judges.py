@@ -41,17 +41,16 @@ class Case:
 
 
 def true_flow(memory: PumpState) -> int:
-    """What really flows now in nL/day: nothing from an empty reservoir, else the programmed rate with its gain."""
+    """What really flows now in nL/day: nothing from an empty reservoir, else the programmed rate with all that alters it."""
     now = physics.read(memory.physics)
-    return now.rate_nl_day * (physics.PPM + memory.physics.gain_ppm) // physics.PPM if now.reservoir_true else 0
+    return now.rate_nl_day * memory.physics.factor // physics.PPM if now.reservoir_true else 0
 
 
 def conserve(case: Case) -> Iterable[str]:
-    """What was filled is in the reservoir, in the patient, or was withdrawn: exactly."""
-    state = case.memory.physics
-    now = physics.read(state)
-    if state.filled != now.reservoir_true + now.delivered_true + state.withdrawn:
-        yield "volume is not conserved"
+    """What entered the pump is found again, exactly: volume and drug mass, in reservoir, line, patient and syringe."""
+    fluid = physics.read(case.memory.physics).fluid
+    if fluid.accounted != fluid.filled:
+        yield f"volume and drug mass are not conserved: {fluid.accounted} of {fluid.filled}"
 
 
 def wrong_word(case: Case) -> Iterable[str]:
