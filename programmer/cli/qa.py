@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from programmer.cli import qa_run, talk
+from programmer.cli import talk
 from programmer.cli.exits import Exit
 from programmer.cli.parsers import add_port, command
 
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
     from programmer.qa.conformance_line import Material
 
 QUIET_MS = 200
-OTHERS = {"run": qa_run.run, "replay": qa_run.replay, "schema": qa_run.schema}
+OTHERS = ("run", "replay", "schema")
+SCENARIOS = "programmer.qa.commands"
+"""Loaded by name and only for these words: with it comes the virtual pump, which no other command holds."""
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:
@@ -53,7 +56,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
 def run(arguments: list[str]) -> int:
     """Do what the first word says; for conformance 0 when nothing failed, 1 when something did, 3 without answer."""
     if arguments and arguments[0] in OTHERS:
-        return OTHERS[arguments[0]](arguments[1:])
+        return int(getattr(import_module(SCENARIOS), arguments[0])(arguments[1:]))
     options = _options(arguments)
     from drivers.address import parse_address
     from drivers.runner import monotonic_ms

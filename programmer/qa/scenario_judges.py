@@ -41,7 +41,7 @@ class Case:
 
 
 def true_flow(memory: PumpState) -> int:
-    """What really flows now in nL/day: nothing from an empty reservoir, else the programmed rate with all that alters it."""
+    """What really flows now in nL/day: nothing from an empty reservoir, else the rate with all that alters it."""
     now = physics.read(memory.physics)
     return now.rate_nl_day * memory.physics.factor // physics.PPM if now.reservoir_true else 0
 
