@@ -288,7 +288,10 @@ class PumpConnection:
             plain = self._receiving.open(kind, request.payload)
         else:
             return []
-        self._number, message = decode_message(plain)
+        try:
+            self._number, message = decode_message(plain)
+        except ProtocolError:
+            return [*events, *self._end(EndReason.MALFORMED)]
         self._last_ms = now_ms
         self._repeats = 0
         self._open = request

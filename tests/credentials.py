@@ -18,9 +18,10 @@ def ed_public(seed: bytes) -> bytes:
 
 
 def clinician(
-    key: bytes, role: Role, end_s: int = END_S, epoch: int = 1, root: bytes = ROOT, name: str = "dr"
+    key: bytes, role: Role, end_s: int = END_S, epoch: int = 1, root: bytes = ROOT, name: str = ""
 ) -> bytes:
-    """A person's credential for the public key ``key``."""
+    """A person's credential for the public key ``key``; without a name, one that follows from the key."""
+    name = name or f"dr-{key.hex()[:8]}"
     about = Credential(
         Holder.CLINICIAN, Realm.SIMULATED, key, name, role, end_s, epoch, root_id(ed_public(root))
     )  # fmt: skip

@@ -33,7 +33,8 @@ def present(identity: Identity, state: PumpState, message: Present, now_ms: int)
         return state, Refused(op=message.OP, txid=b"", reasons=(why,))
     trust = state.trust.raised(found)
     image = nvm.apply_writes(state.image, record.trust_writes(state.image, trust))
-    state = replace(state, trust=trust, image=image, verified=_kept(state, message.credential, found))
+    state = replace(state, trust=trust, image=image)
+    state = replace(state, verified=_kept(identity, state, message.credential, found))
     if message.position != TABLET:
         state = replace(state, session=_signed_in(session, message.position, found, now_ms))
     return state, Presented(position=message.position, role=found.role)
@@ -46,7 +47,16 @@ def barred(identity: Identity, state: PumpState) -> Refusal | None:
         why = state.trust.refuses(shown)
         if why is not None:
             return why
-    return None if _tablet(identity, state) is not None else Refusal.TABLET_CREDENTIAL
+    tablet = _tablet(identity, state)
+    if tablet is None:
+        return Refusal.TABLET_CREDENTIAL
+    above = any(_is_above(shown, tablet) for shown in state.session.shown)
+    return Refusal.ROLE if above else None
+
+
+def _is_above(person: Credential, tablet: Credential) -> bool:
+    """Whether a person's role stands higher than the highest that the tablet may be used for."""
+    return RANK.get(person.role, 0) > RANK.get(tablet.role, 0)
 
 
 def _found(identity: Identity, state: PumpState, data: bytes) -> Credential | Refusal:
@@ -68,11 +78,16 @@ def _refuses(identity: Identity, state: PumpState, position: int, found: Credent
         return None if _is_this_tablet(identity, state, found) else Refusal.CREDENTIAL
     tablet = _tablet(identity, state)
     assert tablet is not None  # looked at before the credential itself
-    if RANK.get(found.role, 0) > RANK.get(tablet.role, 0):
+    if _is_above(found, tablet):
         return Refusal.ROLE
-    if position == SECOND and found.public_key == state.session.signers[0].public_key:
+    if position == SECOND and _is_same_person(found, state.session.shown[0]):
         return Refusal.SECOND_PERSON
     return None
+
+
+def _is_same_person(one: Credential, other: Credential) -> bool:
+    """Whether two credentials are of one person: the same key, or a renewed key under the same name and root."""
+    return one.public_key == other.public_key or (one.root_id, one.subject) == (other.root_id, other.subject)
 
 
 def _is_this_tablet(identity: Identity, state: PumpState, found: Credential) -> bool:
@@ -92,10 +107,18 @@ def _tablet(identity: Identity, state: PumpState) -> Credential | None:
     return None
 
 
-def _kept(state: PumpState, data: bytes, found: Credential) -> tuple[tuple[bytes, Credential], ...]:
+def _kept(identity: Identity, state: PumpState, data: bytes, found: Credential) -> tuple[tuple[bytes, Credential], ...]:
+    """The verified credentials with this one; of too many those give way that hold no more, then the oldest, and never
+    the one of this session's tablet, without which nobody is heard."""
     digest = data if len(data) == DIGEST_BYTES else credential_digest(data)
-    others = tuple(item for item in state.verified if item[0] != digest)
-    return (*others, (digest, found))[-VERIFIED_KEPT:]
+    own = _tablet(identity, state)
+    others = [item for item in state.verified if item[0] != digest]
+    gone = max(0, len(others) + 1 - VERIFIED_KEPT)
+    for item in sorted(others, key=lambda item: state.trust.refuses(item[1]) is None):
+        if gone and item[1] is not own:
+            others.remove(item)
+            gone -= 1
+    return (*others, (digest, found))
 
 
 def _signed_in(session: Session, position: int, found: Credential, now_ms: int) -> Session:

@@ -398,3 +398,14 @@ def test_a_session_ends_when_its_frames_are_used_up() -> None:
         tablet.ask(m.KeepAlive(), m.Alive())
     assert end.in_session
     assert tablet.ask(m.KeepAlive(), m.Alive())[-1] == SessionEnded(EndReason.TIME_LIMIT)
+
+
+def test_a_first_message_that_cannot_be_read_still_tells_who_came() -> None:
+    end = pump()
+    tablet = Tablet(end)
+    tablet.greet()
+    assert tablet.shake()
+    events = tablet.give(tablet.sealed(b"\xff"))
+    assert [type(event) for event in events] == [TabletArrived, SessionEnded]
+    assert events[-1] == SessionEnded(EndReason.MALFORMED)
+    assert not end.in_session

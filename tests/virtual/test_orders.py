@@ -132,6 +132,35 @@ def test_the_tablets_credential_that_was_shown_last_counts() -> None:
         assert isinstance(pump.present(CREDENTIAL[PHYSICIAN]), Presented) == heard
 
 
+def test_a_tablet_that_was_lowered_after_a_person_was_shown_sends_no_order_of_that_person() -> None:
+    pump = Pump(shown=False)
+    pump.present(tablet_credential(START_S), TABLET_POSITION)
+    pump.present(clinician(PUBLIC, Role.PRESCRIBER, epoch=2))  # from now on the tablet's older credential is revoked
+    pump.present(tablet_credential(START_S, epoch=2, role=Role.REFILL_NURSE), TABLET_POSITION)
+    staged, order = pump.staged()
+    assert reasons(pump.commit(staged, order, PHYSICIAN)) == (Refusal.ROLE,)
+    assert pump.dose == 100_000
+
+
+def test_however_many_persons_are_shown_the_tablets_own_credential_stays() -> None:
+    pump = Pump()
+    for n in range(40):
+        many = clinician(ed_public(key(f"person {n}")), Role.PRESCRIBER)
+        assert isinstance(pump.present(many), Presented)
+    assert len(pump.state.verified) == 16
+    pump.present(CREDENTIAL[PHYSICIAN])
+    staged, order = pump.staged()
+    assert isinstance(pump.commit(staged, order, PHYSICIAN), Committed)
+
+
+def test_a_renewed_key_makes_nobody_two_persons() -> None:
+    pump = Pump()
+    for position, who in enumerate((PHYSICIAN, OTHER)):
+        answer = pump.present(clinician(ed_public(who), Role.PRESCRIBER, name="dr-a"), position)
+    assert reasons(answer) == (Refusal.SECOND_PERSON,)
+    assert isinstance(pump.present(clinician(ed_public(OTHER), Role.PRESCRIBER, name="dr-b"), 1), Presented)
+
+
 def test_a_weak_clinic_root_is_not_provisioned_and_a_weak_signature_never_holds() -> None:
     with pytest.raises(ValidationError, match="weak key"):
         provision(roots=[WEAK.hex()])
