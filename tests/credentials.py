@@ -17,9 +17,7 @@ def ed_public(seed: bytes) -> bytes:
     return Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
 
 
-def clinician(
-    key: bytes, role: Role, end_s: int = END_S, epoch: int = 1, root: bytes = ROOT, name: str = ""
-) -> bytes:
+def clinician(key: bytes, role: Role, end_s: int = END_S, epoch: int = 1, root: bytes = ROOT, name: str = "") -> bytes:
     """A person's credential for the public key ``key``; without a name, one that follows from the key."""
     name = name or f"dr-{key.hex()[:8]}"
     about = Credential(
