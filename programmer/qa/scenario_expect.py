@@ -35,7 +35,9 @@ class Scene:
 
 
 class _Unread(Exception):
-    """The tablet has not read the pump, so there is nothing to compare."""
+    """The tablet has not read the pump, so there is nothing to compare: let the scenario read it first."""
+
+    exit_code = 1
 
 
 def check(expect: Expect, scene: Scene) -> list[str]:
